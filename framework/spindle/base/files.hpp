@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spindle/base/bytes.hpp"
+#include "spindle/base/result.hpp"
+
+namespace spindle {
+
+/// An open file. All calls are positional, so one File may be read by one thread while another writes it.
+/// Interruptions and short transfers are handled inside; errors are io_error, disk_full (ENOSPC, EDQUOT) or
+/// not_found, with the path and the system's words in the text.
+class File {
+ public:
+  virtual ~File() = default;
+
+  /// Reads up to `size` bytes at `position`; fewer only at the end of the file.
+  virtual Result<std::size_t> read(std::uint64_t position, char* into, std::size_t size) = 0;
+  /// Writes all of `bytes` at `position`. Nothing is durable before sync().
+  virtual Result<void> write(std::uint64_t position, BytesView bytes) = 0;
+  /// fdatasync: when it returns success, all that was written before is on disk. After an error the file must not be
+  /// trusted again: Linux marks failed pages clean, so a second call may succeed without having written them.
+  virtual Result<void> sync() = 0;
+  /// Reserves disk space up to `size` bytes and extends the file with zeros.
+  virtual Result<void> allocate(std::uint64_t size) = 0;
+  virtual Result<void> truncate(std::uint64_t size) = 0;
+  virtual Result<std::uint64_t> size() = 0;
+  /// Makes the next reads come from the disk instead of memory: after a failed sync() memory still shows what the
+  /// disk never got. Call sync() first; the system may ignore this where it has no disk (tmpfs).
+  virtual Result<void> forget_cached() = 0;
+};
+
+/// Releases a directory's lock when destroyed.
+class DirectoryLock {
+ public:
+  virtual ~DirectoryLock() = default;
+};
+
+/// `read` and `write` (which reads too) need the file to exist, `create_new` needs it not to.
+enum class OpenMode : std::uint8_t { read, write, create_new };
+
+/// All that Spindle asks of a file system. The real one is PosixFiles; MemoryFiles is its twin for tests, which
+/// remembers what was synced and can lose the rest. Entries of a directory are durable after sync_directory only.
+/// Thread-safe.
+class Files {
+ public:
+  virtual ~Files() = default;
+
+  virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  /// Makes the directory and those above it, durably. Success when it exists.
+  virtual Result<void> make_directory(const std::string& path) = 0;
+  /// Names (not paths) of the entries, sorted.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<void> sync_directory(const std::string& directory) = 0;
+  /// `locked` when another process (or another holder) has it; the text names the directory.
+  virtual Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) = 0;
+  /// What an ordinary user may still allocate on the directory's file system.
+  virtual Result<std::uint64_t> free_bytes(const std::string& directory) = 0;
+};
+
+/// The operating system's files. Lives as long as the program.
+Files& posix_files();
+
+}  // namespace spindle
