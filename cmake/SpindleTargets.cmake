@@ -58,7 +58,7 @@ function(spindle_test name)
     math(EXPR arg_TIMEOUT "3 * ${arg_TIMEOUT}")
   endif()
   spindle_program(test_${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} spindle_catch_main)
-  catch_discover_tests(test_${name} TEST_PREFIX "${name}: " PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${name})
+  catch_discover_tests(test_${name} TEST_PREFIX "${name}:" PROPERTIES TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
 # spindle_add_if_present(folder …): add_subdirectory for those that have a CMakeLists.txt.
