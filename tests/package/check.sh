@@ -11,7 +11,7 @@ cmake --install "$build" --prefix "$place/first" >"$place/log" || { cat "$place/
 mv "$place/first" "$place/moved"
 
 echo "with CMake"
-cmake -S "$here/consumer" -B "$place/cmake" -DCMAKE_CXX_COMPILER="$compiler" \
+cmake -G Ninja -S "$here/consumer" -B "$place/cmake" -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_PREFIX_PATH="$place/moved" >"$place/log" || { cat "$place/log"; exit 1; }
 cmake --build "$place/cmake"
 "$place/cmake/consumer" --help >/dev/null
