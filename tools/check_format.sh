@@ -12,7 +12,7 @@ if [ -z "$formatter" ] || ! "$formatter" --version | grep -q 'version 14\.'; the
 fi
 
 folders=()
-for folder in framework proxy tools examples tests; do [ -d $folder ] && folders+=($folder); done
+for folder in framework proxy tools examples tests; do [ -d $folder ] && folders+=("$folder"); done
 readarray -t files < <(find "${folders[@]}" -name '*.?pp' | sort)
 
 if [ "${1:-}" = --fix ]; then

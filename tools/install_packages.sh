@@ -54,5 +54,6 @@ fi
 
 echo "Installing ${missing[*]}"
 apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" </dev/null; }
-apt update && apt install -y --no-install-recommends "${missing[@]}" ||
+if ! { apt update && apt install -y --no-install-recommends "${missing[@]}"; }; then
   say_what_is_needed "apt-get could not install: ${missing[*]}"
+fi
