@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "spindle/base/clock.hpp"
+#include "spindle/transport/outgoing_event.hpp"
+#include "spindle/transport/session_events.hpp"
+#include "spindle/wire/limits.hpp"
+#include "spindle/wire/message.hpp"
+#include "spindle/wire/packet.hpp"
+
+namespace spindle::transport {
+
+/// A settle message is closed at this size, so that several are in flight within the window; a single turn may be
+/// larger, up to commit_bytes_max.
+inline constexpr std::size_t settle_bytes_target = 256 * 1024;
+inline constexpr std::size_t commits_per_settle_target = 256;
+/// Payload of one commit: what fits in a message with its head.
+inline constexpr std::size_t commit_bytes_max = limits::message_bytes_max - 512 * 1024;
+inline constexpr std::size_t packets_per_message_max = (limits::message_frames_max - 1) / 2 - 1;
+inline constexpr std::uint64_t settlements_per_turn_max = 16'384;
+
+/// The commits of a source that have no outcome yet, in order: what waits for the window, what is in flight, and what
+/// must be sent again. Bytes that were sent once never change. Pure; one thread.
+class Outbox {
+ public:
+  /// Takes commits while it holds less than `bytes_max`.
+  Outbox(std::string source, std::size_t bytes_max);
+
+  bool has_room() const { return bytes_ < bytes_max_; }
+  Result<Ticket> publish(std::span<const OutgoingEvent> events, WallNs now);
+  /// Turns given one after another share a message.
+  Result<Ticket> settle(std::span<const wire::Settlement> settlements, std::span<const OutgoingEvent> events,
+                        WallNs now);
+  /// `count` turns, each the bare ack of one delivery; the first one's ticket.
+  Ticket acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count);
+
+  /// A session begins: everything without an outcome will be sent, in order. Fails with spool_rolled_back or
+  /// number_gap when the proxy's last number is not where these commits can follow.
+  Result<void> begin(const wire::Welcome& welcome);
+  /// What was sent from `number` on will be sent again.
+  void rewind(std::uint64_t number);
+  /// The next message the window lets through.
+  std::optional<wire::Message> next(std::uint64_t session, std::uint64_t message_number);
+
+  /// An outcome from the proxy. Returns the part that was not known before, if any, and passes the settlements of the
+  /// turns in it to `settled` (see take_settled).
+  std::optional<session_event::Committed> on_outcome(wire::Outcome outcome);
+  /// Deliveries that have got a durable outcome since the last call.
+  std::vector<wire::Settlement> take_settled();
+
+  /// The highest number up to which every commit has an outcome.
+  std::uint64_t acknowledged() const { return base_ + answered_; }
+  /// Commits without an outcome, sent or not.
+  std::uint64_t unanswered() const { return last_ticket_ - answered_; }
+  bool in_flight() const { return sent_ > 0; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  /// Events of one topic on their way into a packet, whose header needs the epoch and the commit's number.
+  struct Draft {
+    std::string topic;
+    wire::PacketBuilder events;
+    WallNs time_ns = 0;
+    Ticket first = 0;
+  };
+  /// One message: a publish, or the turns of a settle.
+  struct Shipment {
+    bool is_publish = false;
+    bool sealed = false;  // its bytes are final
+    Ticket first = 0;
+    std::uint64_t commits = 0;
+    std::size_t bytes = 0;
+    std::vector<Draft> drafts;
+    std::vector<wire::TopicPacket> packets;
+    std::vector<wire::Turn> turns;
+
+    Ticket end() const { return first + commits; }
+  };
+
+  Shipment& open_settle(std::size_t bytes, std::size_t packets);
+  Shipment& new_shipment(bool is_publish);
+  std::vector<wire::Publication> add_events(Shipment& to, std::span<const OutgoingEvent> events, WallNs now);
+  void seal(Shipment& shipment);
+  Result<void> check_commit(std::span<const OutgoingEvent> events);
+  bool window_has_room(const Shipment& shipment) const;
+  void collect_settled(const Shipment& shipment, Ticket from, Ticket to);
+  std::uint64_t events_between(Ticket from, Ticket to) const;
+  void mark_answered(Ticket from, Ticket to);
+  void drop_answered();
+
+  std::string source_;
+  std::size_t bytes_max_;
+  std::uint64_t window_bytes_ = 0;
+  std::uint64_t commits_max_ = 0;
+  std::uint64_t epoch_ = 0;
+  bool begun_ = false;
+
+  std::deque<Shipment> shipments_;  // without an outcome for all of their commits
+  std::size_t sent_ = 0;            // how many of them, from the front, were sent in this session
+  std::uint64_t bytes_in_flight_ = 0;
+  std::size_t bytes_ = 0;
+
+  std::uint64_t base_ = 0;  // number = base_ + ticket
+  Ticket last_ticket_ = 0;
+  Ticket answered_ = 0;                      // all up to here
+  std::map<Ticket, Ticket> answered_above_;  // and these: first to one behind the last
+  std::vector<wire::Settlement> settled_;
+  std::unordered_map<std::string, std::uint64_t> topic_counts_;  // in epoch_
+};
+
+}  // namespace spindle::transport
