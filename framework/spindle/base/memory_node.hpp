@@ -1,0 +1,124 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <variant>
+#include <vector>
+
+#include "spindle/base/bytes.hpp"
+
+namespace spindle {
+
+/// The bytes of a file; what is beyond `written` is zeros, so that preallocation costs nothing here.
+struct MemoryImage {
+  Bytes written;
+  std::uint64_t size = 0;
+
+  void write(std::uint64_t position, BytesView bytes) {
+    const auto end = position + bytes.size();
+    if (written.size() < end) written.resize(end, '\0');
+    std::copy(bytes.begin(), bytes.end(), written.begin() + static_cast<std::ptrdiff_t>(position));
+    size = std::max(size, end);
+  }
+
+  void resize(std::uint64_t new_size) {
+    size = new_size;
+    if (written.size() > size) written.resize(size);
+  }
+
+  std::size_t read(std::uint64_t position, char* into, std::size_t wanted) const {
+    if (position >= size) return 0;
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, size - position));
+    std::memset(into, 0, count);
+    if (position < written.size()) {
+      std::memcpy(into, written.data() + position, std::min<std::size_t>(count, written.size() - position));
+    }
+    return count;
+  }
+
+  Bytes all() const {
+    Bytes bytes = written;
+    bytes.resize(size, '\0');
+    return bytes;
+  }
+};
+
+struct MemoryWrite {
+  std::uint64_t position;
+  Bytes bytes;
+};
+struct MemoryResize {
+  std::uint64_t size;
+};
+using MemoryChange = std::variant<MemoryWrite, MemoryResize>;
+
+/// A file of MemoryFiles: what was written and what was synced.
+class MemoryNode {
+ public:
+  MemoryImage now;                     // what reads see
+  MemoryImage synced;                  // what is on the disk for certain
+  std::vector<MemoryChange> unsynced;  // in order; applied to synced they give now, unless a sync failed
+
+  void change(MemoryChange change) {
+    replay(change, now);
+    unsynced.push_back(std::move(change));
+  }
+
+  void sync() {
+    for (const MemoryChange& change : unsynced) replay(change, synced);
+    unsynced.clear();
+  }
+
+  void forget_cached() {
+    now = synced;
+    for (const MemoryChange& change : unsynced) replay(change, now);
+  }
+
+  void power_cut(std::mt19937_64& random) {
+    for (const MemoryChange& change : unsynced) {
+      if (const auto* write = std::get_if<MemoryWrite>(&change)) {
+        apply_torn(*write, synced, random);
+      } else if (random() % 2 == 0) {
+        replay(change, synced);
+      }
+    }
+    unsynced.clear();
+    now = synced;
+  }
+
+ private:
+  static constexpr std::uint64_t sector_bytes = 512;
+
+  static void replay(const MemoryChange& change, MemoryImage& image) {
+    if (const auto* write = std::get_if<MemoryWrite>(&change)) {
+      image.write(write->position, write->bytes);
+    } else {
+      image.resize(std::get<MemoryResize>(change).size);
+    }
+  }
+
+  /// What a power cut leaves of one unsynced write: each sector of its own is there, absent or rubbish.
+  static void apply_torn(const MemoryWrite& write, MemoryImage& image, std::mt19937_64& random) {
+    const auto outcome = random() % 4;
+    if (outcome == 0) return;
+    if (outcome == 1) return image.write(write.position, write.bytes);
+    const bool trash = outcome == 3;
+    std::uint64_t done = 0;
+    while (done < write.bytes.size()) {
+      const auto at = write.position + done;
+      const auto piece = std::min(sector_bytes - at % sector_bytes, write.bytes.size() - done);
+      Bytes bytes = write.bytes.substr(done, piece);
+      if (trash && random() % 2 == 0) {
+        for (char& byte : bytes) byte = static_cast<char>(random());
+        image.write(at, bytes);
+      } else if (random() % 2 == 0) {
+        image.write(at, bytes);
+      }
+      done += piece;
+    }
+  }
+};
+
+}  // namespace spindle

@@ -1,0 +1,172 @@
+#include "spindle/spool/appender.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace spindle::spool {
+namespace {
+
+// The next batch is likely as large as this one; growing to it by doubling would copy it once more.
+constexpr std::size_t reserve_bytes_max = 4u << 20;
+
+}  // namespace
+
+Appender::Appender(Tail tail, std::uint64_t segment_bytes)
+    : segment_bytes_(std::clamp(segment_bytes, segment_bytes_min, segment_bytes_max)),
+      next_offset_(tail.next_offset),
+      last_time_ns_(tail.last_time_ns),
+      batch_first_offset_(tail.next_offset),
+      step_position_(tail.end),
+      step_first_offset_(tail.next_offset) {
+  header_.spool_id = std::move(tail.spool_id);
+  header_.incarnation = tail.incarnation;
+  header_.serial = tail.serial;
+}
+
+bool Appender::fits(std::uint64_t commit_bytes) const { return commit_bytes <= segment_bytes_left(); }
+
+std::uint64_t Appender::segment_bytes_left() const {
+  return position() < segment_limit_ ? segment_limit_ - position() : 0;
+}
+
+void Appender::roll(BytesView state, WallNs now_ns) {
+  assert(!in_commit_ && state.size() <= state_bytes_max);
+  const bool seals = segment_limit_ != 0;
+  last_time_ns_ = std::max(last_time_ns_, now_ns);
+  close_step();
+
+  SegmentHeader next = header_;
+  next.serial = header_.serial + 1;
+  next.first_offset = next_offset_;
+  next.previous_end = position();
+  next.created_ns = last_time_ns_;
+  NewSegmentStep step;
+  step.seal = seals ? encode_seal(next) : Bytes();
+  step.head = encode_head(state, next);
+  step.file_bytes = next.head_end + segment_bytes_;
+  step.header = next;
+  batch_bytes_ += step.head.size() + step.seal.size();
+
+  header_ = next;
+  salt_ = next.salt();
+  step_position_ = next.head_end;
+  segment_limit_ = step.file_bytes;
+  next_index_position_ = next.head_end + index_spacing_bytes;
+  steps_.emplace_back(std::move(step));
+}
+
+Bytes Appender::encode_head(BytesView state, SegmentHeader& header) {
+  const std::uint64_t salt = header.salt();
+  Bytes head(segment_header_bytes, '\0');
+  head.reserve(segment_header_bytes + state.size() +
+               (state.size() / state_chunk_bytes + 1) * 2 * record_header_bytes);
+  bool last = false;
+  while (!last) {
+    const BytesView chunk = state.substr(0, state_chunk_bytes);
+    state.remove_prefix(chunk.size());
+    last = state.empty();
+    const std::size_t begin = head.size();
+    encode_record({.kind = Kind::state,
+                   .last_of_commit = last,
+                   .must_understand = true,
+                   .offset = next_offset_,
+                   .count = 0,
+                   .time_ns = last_time_ns_,
+                   .topic = {},
+                   .body = chunk},
+                  0, head);
+    set_record_checksum(&head[begin], head.size() - begin, {salt, begin});
+  }
+  header.head_end = head.size();
+  head.replace(0, segment_header_bytes, encode_header(header));
+  return head;
+}
+
+Bytes Appender::encode_seal(const SegmentHeader& next) {
+  Bytes seal;
+  encode_record({.kind = Kind::seal,
+                 .last_of_commit = true,
+                 .must_understand = true,
+                 .offset = next.first_offset,
+                 .count = 0,
+                 .time_ns = last_time_ns_,
+                 .topic = {},
+                 .body = {}},
+                static_cast<std::uint32_t>(next.previous_end), seal);
+  set_record_checksum(seal.data(), seal.size(), {salt_, next.previous_end});
+  return seal;
+}
+
+void Appender::begin(WallNs now_ns) {
+  assert(!in_commit_ && segment_limit_ != 0);
+  in_commit_ = true;
+  last_time_ns_ = std::max(last_time_ns_, now_ns);
+  if (bytes_.capacity() < reserve_bytes_) bytes_.reserve(reserve_bytes_);
+}
+
+std::uint64_t Appender::append(Kind kind, BytesView topic, BytesView body, std::uint32_t count,
+                               bool must_understand) {
+  assert(in_commit_ && (kind == Kind::events) == (count > 0));
+  complete_pending();
+  if (position() >= next_index_position_) {
+    index_.push_back({next_offset_, position()});
+    next_index_position_ = position() + index_spacing_bytes;
+  }
+  pending_ = bytes_.size();
+  const std::uint64_t offset = next_offset_;
+  encode_record({.kind = kind,
+                 .last_of_commit = false,
+                 .must_understand = must_understand,
+                 .offset = offset,
+                 .count = count,
+                 .time_ns = last_time_ns_,
+                 .topic = topic,
+                 .body = body},
+                static_cast<std::uint32_t>(step_position_), bytes_);
+  next_offset_ += count;
+  return offset;
+}
+
+void Appender::finish() {
+  assert(in_commit_);
+  in_commit_ = false;
+  if (pending_ == none) return;
+  mark_last_of_commit(&bytes_[pending_]);
+  complete_pending();
+}
+
+void Appender::complete_pending() {
+  if (pending_ == none) return;
+  set_record_checksum(&bytes_[pending_], bytes_.size() - pending_, {salt_, step_position_ + pending_});
+  pending_ = none;
+}
+
+void Appender::close_step() {
+  if (bytes_.empty()) return;
+  const std::uint64_t end = position();
+  batch_bytes_ += bytes_.size();
+  steps_.emplace_back(AppendStep{.serial = header_.serial,
+                                 .position = step_position_,
+                                 .first_offset = step_first_offset_,
+                                 .next_offset = next_offset_,
+                                 .bytes = std::exchange(bytes_, {}),
+                                 .index = std::exchange(index_, {})});
+  step_position_ = end;
+  step_first_offset_ = next_offset_;
+}
+
+std::shared_ptr<const Batch> Appender::take_batch() {
+  assert(!in_commit_);
+  close_step();
+  if (steps_.empty()) return nullptr;
+  auto batch = std::make_shared<Batch>();
+  batch->steps = std::exchange(steps_, {});
+  batch->first_offset = std::exchange(batch_first_offset_, next_offset_);
+  batch->next_offset = next_offset_;
+  batch->bytes = std::exchange(batch_bytes_, 0);
+  reserve_bytes_ = std::min(batch->bytes, reserve_bytes_max);
+  return batch;
+}
+
+}  // namespace spindle::spool

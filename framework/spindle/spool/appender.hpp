@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "spindle/base/clock.hpp"
+#include "spindle/spool/batch.hpp"
+#include "spindle/spool/limits.hpp"
+#include "spindle/spool/record.hpp"
+
+namespace spindle::spool {
+
+/// What an appender goes on from; recovery gives it.
+struct Tail {
+  std::string spool_id;
+  std::uint64_t incarnation = 1;
+  /// The newest segment (0: there is none) and where its last commit ends.
+  std::uint64_t serial = 0;
+  std::uint64_t end = 0;
+  std::uint64_t next_offset = 0;
+  WallNs last_time_ns = 0;
+};
+
+/// Turns commits into the bytes of the log. Pure: no I/O, no clock; one thread. What it made is durable when the
+/// Writer has written the batch that holds it.
+///
+/// Use: when fits() says no, roll(); then begin(), append() for each record, finish(); now and then take_batch().
+class Appender {
+ public:
+  /// Appending begins in a new segment: fits() is false until the first roll().
+  /// `segment_bytes` is brought within segment_bytes_min and segment_bytes_max.
+  explicit Appender(Tail tail, std::uint64_t segment_bytes = segment_bytes_default);
+
+  /// Whether a commit of this many bytes (the sum of record_bytes()) goes into the current segment.
+  bool fits(std::uint64_t commit_bytes) const;
+  /// The largest commit that fits after a roll(); refuse a larger one (too_large) before deciding anything.
+  std::uint64_t commit_bytes_max() const { return segment_bytes_; }
+
+  /// Ends the segment and begins one whose head is `state` (at most state_bytes_max). Not within a commit.
+  void roll(BytesView state, WallNs now_ns);
+
+  /// Begins a commit. Times never run backwards in the log: an earlier one counts as that of the record before.
+  void begin(WallNs now_ns);
+  /// Adds a record to the commit and returns its offset. `count` is at least 1 for events and 0 for other kinds.
+  std::uint64_t append(Kind kind, BytesView topic, BytesView body, std::uint32_t count, bool must_understand = false);
+  /// Ends the commit: its records now survive together or not at all. A commit without records is nothing.
+  void finish();
+
+  /// The offset that the next event gets.
+  std::uint64_t next_offset() const { return next_offset_; }
+  /// Bytes that wait for take_batch().
+  std::size_t batch_bytes() const { return batch_bytes_ + bytes_.size(); }
+  /// What is left of the current segment.
+  std::uint64_t segment_bytes_left() const;
+  /// Everything since the last call; nullptr when that is nothing. Not within a commit. Batches must be written in
+  /// the order in which they were taken.
+  std::shared_ptr<const Batch> take_batch();
+
+ private:
+  std::uint64_t position() const { return step_position_ + bytes_.size(); }
+  void complete_pending();
+  void close_step();
+  Bytes encode_head(BytesView state, SegmentHeader& header);
+  Bytes encode_seal(const SegmentHeader& next);
+
+  std::uint64_t segment_bytes_;
+  // the current segment
+  SegmentHeader header_;
+  std::uint64_t salt_ = 0;
+  std::uint64_t segment_limit_ = 0;  // 0: no segment yet
+  // the log
+  std::uint64_t next_offset_;
+  WallNs last_time_ns_;
+  // the batch
+  std::vector<Step> steps_;
+  std::uint64_t batch_first_offset_;
+  std::size_t batch_bytes_ = 0;
+  std::size_t reserve_bytes_ = 0;
+  // its open step
+  std::uint64_t step_position_;
+  std::uint64_t step_first_offset_;
+  Bytes bytes_;
+  std::vector<IndexEntry> index_;
+  std::uint64_t next_index_position_ = 0;
+  // the open commit
+  bool in_commit_ = false;
+  static constexpr std::size_t none = ~std::size_t{0};
+  std::size_t pending_ = none;  // the newest record, which has no checksum yet: it may turn out to be the last
+};
+
+}  // namespace spindle::spool

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "spindle/base/bytes.hpp"
+#include "spindle/spool/segment.hpp"
+
+namespace spindle::spool {
+
+/// The record at `position` of a segment has this offset.
+struct IndexEntry {
+  std::uint64_t offset;
+  std::uint64_t position;
+};
+
+/// Whole commits, to be written to the segment with this serial at this position.
+struct AppendStep {
+  std::uint64_t serial;
+  std::uint64_t position;
+  /// Offset of the first event in `bytes`, and one beyond the last.
+  std::uint64_t first_offset;
+  std::uint64_t next_offset;
+  Bytes bytes;
+  /// An entry every index_spacing_bytes.
+  std::vector<IndexEntry> index;
+};
+
+/// A new segment to be made; the one before it, if this process wrote it, gets `seal` at header.previous_end.
+struct NewSegmentStep {
+  SegmentHeader header;
+  /// The header and the state's records.
+  Bytes head;
+  Bytes seal;
+  /// What to preallocate.
+  std::uint64_t file_bytes;
+};
+
+using Step = std::variant<AppendStep, NewSegmentStep>;
+
+/// What the appender decided since the last batch; becomes durable as a whole, by one Writer::write. Immutable, so
+/// writer and readers share it.
+struct Batch {
+  std::vector<Step> steps;
+  /// The log's next offset before the batch and once it is durable.
+  std::uint64_t first_offset = 0;
+  std::uint64_t next_offset = 0;
+  std::size_t bytes = 0;
+};
+
+}  // namespace spindle::spool

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace spindle::spool {
+
+/// A segment takes this many bytes of commits after its head; also the size of the largest commit.
+inline constexpr std::uint64_t segment_bytes_default = 64u << 20;
+inline constexpr std::uint64_t segment_bytes_min = 4u << 10;
+inline constexpr std::uint64_t segment_bytes_max = 1u << 30;
+
+/// The state at the head of a segment. With segment_bytes_max it keeps every position within 32 bits.
+inline constexpr std::uint64_t state_bytes_max = 1u << 30;
+/// One record of that state; it is cut into several.
+inline constexpr std::size_t state_chunk_bytes = 1u << 20;
+
+/// A record's topic (16 bits in the format; what a topic may be is the wire's business).
+inline constexpr std::size_t record_topic_bytes_max = 65535;
+
+/// Committed batches that readers keep in memory to serve whoever keeps up.
+inline constexpr std::size_t tail_cache_bytes_default = 16u << 20;
+
+/// Bytes of records between two entries of the index that a reader holds (16 bytes an entry).
+inline constexpr std::uint64_t index_spacing_bytes = 64u << 10;
+
+/// What is read from a file at a time.
+inline constexpr std::size_t read_bytes_min = 64u << 10;
+inline constexpr std::size_t scan_bytes = 1u << 20;
+
+/// Segments that a reader holds open, and places at which reads ended that it remembers.
+inline constexpr std::size_t reader_files_max = 32;
+inline constexpr std::size_t reader_places_max = 1024;
+
+}  // namespace spindle::spool

@@ -1,0 +1,198 @@
+#include "spindle/spool/reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "spindle/spool/scan.hpp"
+
+namespace spindle::spool {
+namespace {
+
+// A packet that is just over the size asked for should not need a second read.
+constexpr std::size_t slack_bytes = 4u << 10;
+
+/// The last of `entries` (by offset) at or before `offset`, or `otherwise`.
+IndexEntry entry_for(const std::vector<IndexEntry>& entries, std::uint64_t offset, IndexEntry otherwise) {
+  auto later = [](std::uint64_t wanted, const IndexEntry& entry) { return wanted < entry.offset; };
+  auto after = std::upper_bound(entries.begin(), entries.end(), offset, later);
+  return after == entries.begin() ? otherwise : *(after - 1);
+}
+
+}  // namespace
+
+Reader::Known::Known(Segment listed) : segment(std::move(listed)), salt(segment.header.salt()) {}
+
+Reader::Reader(Files& files, std::string directory, std::vector<Segment> segments, std::size_t tail_cache_bytes)
+    : files_(files),
+      directory_(std::move(directory)),
+      segments_(segments.begin(), segments.end()),
+      next_offset_(segments.empty() ? 0 : segments.back().next_offset),
+      cache_(tail_cache_bytes) {}
+
+void Reader::note_durable(std::shared_ptr<const Batch> batch) {
+  for (const Step& step : batch->steps) {
+    std::visit([this](const auto& one) { note(one); }, step);
+  }
+  next_offset_ = batch->next_offset;
+  cache_.add(std::move(batch));
+}
+
+void Reader::note(const AppendStep& step) {
+  Known& known = segments_.back();
+  known.segment.end = step.position + step.bytes.size();
+  known.segment.next_offset = step.next_offset;
+  known.index.insert(known.index.end(), step.index.begin(), step.index.end());
+}
+
+void Reader::note(const NewSegmentStep& step) {
+  segments_.emplace_back(Segment{step.header, step.header.head_end, step.header.first_offset});
+}
+
+Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end) {
+  Request request{.from_offset = from_offset,
+                  .bytes_max = std::min<std::size_t>(bytes_max, segment_bytes_max),
+                  .end_offset = std::min(durable_end, next_offset_),
+                  .block = {nullptr, {}, from_offset}};
+  if (from_offset >= request.end_offset) return std::move(request.block);
+  if (from_offset < first_offset()) {
+    return fail(ErrorCode::not_found, "offset " + std::to_string(from_offset) + " is no longer kept, the first is " +
+                                          std::to_string(first_offset()));
+  }
+  if (auto hit = cache_.find(from_offset); hit.step) {
+    read_memory(hit, request);
+  } else if (auto done = read_disk(segment_with(from_offset), request); !done) {
+    return fail(std::move(done.error()));
+  }
+  return std::move(request.block);
+}
+
+bool Reader::Request::take(const Record& record, std::uint64_t size) {
+  if (record.kind != Kind::events || record.next_offset() <= from_offset) return true;
+  const bool full = !block.records.empty() && bytes + size > bytes_max;
+  if (full || record.offset >= end_offset) return false;
+  block.records.push_back(record);
+  block.next_offset = record.next_offset();
+  bytes += static_cast<std::size_t>(size);
+  return true;
+}
+
+void Reader::read_memory(const TailCache::Hit& hit, Request& request) {
+  const BytesView bytes = hit.step->bytes;
+  auto at = static_cast<std::size_t>(start_in(*hit.step, request.from_offset).position - hit.step->position);
+  while (at < bytes.size()) {
+    const ParsedRecord parsed = view_record(bytes.substr(at));
+    if (!request.take(parsed.record, parsed.size)) break;
+    at += static_cast<std::size_t>(parsed.size);
+  }
+  request.block.owner = hit.owner;
+  remember(request.block.next_offset, {hit.step->serial, hit.step->position + at});
+}
+
+Result<void> Reader::read_disk(Known& known, Request& request) {
+  IndexEntry at = start_in(known, request.from_offset);
+  std::uint64_t wanted = std::max(request.bytes_max, read_bytes_min) + slack_bytes;
+  while (request.block.records.empty()) {
+    const std::uint64_t available = known.segment.end - at.position;
+    if (available == 0) return damage(known, at);  // the events are missing
+    auto piece = load(known, at.position, std::min(available, wanted));
+    if (!piece) return fail(std::move(piece.error()));
+    auto missing = read_piece(known, *piece, at, request);
+    if (!missing) return fail(std::move(missing.error()));
+    wanted = std::max(wanted, *missing);
+  }
+  remember(request.block.next_offset, {known.segment.header.serial, at.position});
+  return {};
+}
+
+/// Goes over the records of a piece that begins at `at` and moves `at` behind what it used. Returns the size of the
+/// piece that the next record needs, when it is cut off by this one's end.
+Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request) {
+  using Found = ParsedRecord::Found;
+  const std::uint64_t begin = at.position;
+  while (at.position < begin + piece.size) {
+    const BytesView bytes = BytesView(piece.bytes.get(), piece.size).substr(at.position - begin);
+    const ParsedRecord parsed = parse_record(bytes, known.segment.end - at.position, {known.salt, at.position});
+    if (parsed.found == Found::part) return parsed.size;
+    if (parsed.found != Found::record || parsed.record.offset != at.offset) {
+      if (!request.block.records.empty()) return 0;  // the next read tells of the damage
+      return damage(known, at);
+    }
+    const std::uint64_t indexed_to =
+        known.index.empty() ? known.segment.header.head_end : known.index.back().position;
+    if (at.position >= indexed_to + index_spacing_bytes) known.index.push_back(at);
+    if (!request.take(parsed.record, parsed.size)) return 0;
+    if (!request.block.records.empty()) request.block.owner = piece.bytes;
+    at = {parsed.record.next_offset(), at.position + parsed.size};
+  }
+  return 0;
+}
+
+Reader::Known& Reader::segment_with(std::uint64_t offset) {
+  auto ends_before = [offset](const Known& known) { return known.segment.next_offset <= offset; };
+  return *std::partition_point(segments_.begin(), segments_.end(), ends_before);
+}
+
+IndexEntry Reader::start_in(const Known& known, std::uint64_t offset) const {
+  const SegmentHeader& header = known.segment.header;
+  auto place = places_.find(offset);
+  if (place != places_.end() && place->second.serial == header.serial) return {offset, place->second.position};
+  return entry_for(known.index, offset, {header.first_offset, header.head_end});
+}
+
+IndexEntry Reader::start_in(const AppendStep& step, std::uint64_t offset) const {
+  auto place = places_.find(offset);
+  if (place != places_.end() && place->second.serial == step.serial && place->second.position >= step.position) {
+    return {offset, place->second.position};
+  }
+  return entry_for(step.index, offset, {step.first_offset, step.position});
+}
+
+void Reader::remember(std::uint64_t offset, Place place) {
+  if (places_.size() >= reader_places_max) places_.clear();
+  places_[offset] = place;
+}
+
+Result<Reader::Piece> Reader::load(const Known& known, std::uint64_t position, std::uint64_t size) {
+  auto file = file_of(known);
+  if (!file) return fail(std::move(file.error()));
+  Piece piece{std::make_shared_for_overwrite<char[]>(static_cast<std::size_t>(size)), 0};
+  auto got = (*file)->read(position, piece.bytes.get(), static_cast<std::size_t>(size));
+  if (!got) return fail(std::move(got.error()));
+  if (*got < size) {
+    return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() +
+                                        " is cut off at position " + std::to_string(position + *got));
+  }
+  piece.size = *got;
+  return piece;
+}
+
+Result<File*> Reader::file_of(const Known& known) {
+  const std::uint64_t serial = known.segment.header.serial;
+  for (OpenFile& open : open_files_) {
+    if (open.serial != serial) continue;
+    open.used = ++uses_;
+    return open.file.get();
+  }
+  auto file = files_.open(directory_ + "/" + known.segment.name(), OpenMode::read);
+  if (!file) return fail(std::move(file.error()));
+  if (open_files_.size() >= reader_files_max) {
+    auto older = [](const OpenFile& a, const OpenFile& b) { return a.used < b.used; };
+    open_files_.erase(std::min_element(open_files_.begin(), open_files_.end(), older));
+  }
+  open_files_.push_back({serial, std::move(*file), ++uses_});
+  return open_files_.back().file.get();
+}
+
+/// Says which offsets cannot be read: up to the next valid record, or to the segment's end.
+tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at) {
+  std::uint64_t readable_again = known.segment.next_offset;
+  if (auto file = file_of(known)) {
+    SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
+    if (auto behind = scan.find_behind(false); behind && *behind) readable_again = (*behind)->offset;
+  }
+  return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() + " is damaged at position " +
+                                      std::to_string(at.position) + ": offsets " + std::to_string(at.offset) +
+                                      " to " + std::to_string(readable_again) + " (excluded) cannot be read");
+}
+
+}  // namespace spindle::spool

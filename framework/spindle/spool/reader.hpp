@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "spindle/base/files.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/spool/batch.hpp"
+#include "spindle/spool/limits.hpp"
+#include "spindle/spool/record.hpp"
+#include "spindle/spool/segment.hpp"
+#include "spindle/spool/tail_cache.hpp"
+
+namespace spindle::spool {
+
+/// Records of kind events, in offset order. The views hold as long as `owner`; share it to keep them longer.
+struct Block {
+  std::shared_ptr<const void> owner;
+  std::vector<Record> records;
+  /// Where to read on.
+  std::uint64_t next_offset = 0;
+};
+
+/// Reads the events of a log from any offset, from memory when they were just committed, else with pread. Each thread
+/// has its own; all they share is immutable.
+class Reader {
+ public:
+  /// `segments` as recover() gave them.
+  Reader(Files& files, std::string directory, std::vector<Segment> segments,
+         std::size_t tail_cache_bytes = tail_cache_bytes_default);
+
+  /// Tells of a batch that Writer::write has made durable; all of them, in order. Only then can it be read.
+  void note_durable(std::shared_ptr<const Batch> batch);
+
+  /// Events from the record that holds `from_offset`, which may begin before it, up to about `bytes_max` of records
+  /// but at least one. Nothing at or beyond `durable_end` or what note_durable told of: then the block is empty.
+  /// A block may hold less than there is: read on from its next_offset.
+  /// Errors: `not_found` (before first_offset()), `corrupt` with segment, position and offsets, those of the files.
+  Result<Block> read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end);
+
+  std::uint64_t first_offset() const {
+    return segments_.empty() ? next_offset_ : segments_.front().segment.header.first_offset;
+  }
+  std::uint64_t next_offset() const { return next_offset_; }
+
+ private:
+  /// A segment and what is known of the places in it: one entry every index_spacing_bytes, as far as it was read.
+  struct Known {
+    explicit Known(Segment listed);
+    Segment segment;
+    std::uint64_t salt;
+    std::vector<IndexEntry> index;
+  };
+  struct Place {
+    std::uint64_t serial;
+    std::uint64_t position;
+  };
+  struct OpenFile {
+    std::uint64_t serial;
+    std::unique_ptr<File> file;
+    std::uint64_t used;
+  };
+  struct Piece {
+    std::shared_ptr<char[]> bytes;
+    std::size_t size;
+  };
+  /// What one read wants and has.
+  struct Request {
+    std::uint64_t from_offset;
+    std::size_t bytes_max;
+    std::uint64_t end_offset;
+    Block block;
+    std::size_t bytes = 0;
+
+    /// False when the record is for the next read; then this one is done.
+    bool take(const Record& record, std::uint64_t size);
+  };
+
+  void note(const AppendStep& step);
+  void note(const NewSegmentStep& step);
+  Known& segment_with(std::uint64_t offset);
+  IndexEntry start_in(const Known& known, std::uint64_t offset) const;
+  IndexEntry start_in(const AppendStep& step, std::uint64_t offset) const;
+  void read_memory(const TailCache::Hit& hit, Request& request);
+  Result<void> read_disk(Known& known, Request& request);
+  Result<std::uint64_t> read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request);
+  Result<Piece> load(const Known& known, std::uint64_t position, std::uint64_t size);
+  Result<File*> file_of(const Known& known);
+  tl::unexpected<Error> damage(const Known& known, IndexEntry at);
+  void remember(std::uint64_t offset, Place place);
+
+  Files& files_;
+  std::string directory_;
+  std::vector<Known> segments_;
+  std::uint64_t next_offset_;
+  TailCache cache_;
+  std::unordered_map<std::uint64_t, Place> places_;  // where reads ended: the next ones begin there
+  std::vector<OpenFile> open_files_;
+  std::uint64_t uses_ = 0;
+};
+
+}  // namespace spindle::spool

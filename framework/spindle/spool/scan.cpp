@@ -1,0 +1,66 @@
+#include "spindle/spool/scan.hpp"
+
+#include <algorithm>
+
+#include "spindle/spool/limits.hpp"
+
+namespace spindle::spool {
+
+using Found = ParsedRecord::Found;
+
+SegmentScan::SegmentScan(File& file, const SegmentHeader& header, std::uint64_t from, std::uint64_t to)
+    : file_(file), salt_(header.salt()), position_(from), to_(std::max(from, to)) {}
+
+Result<std::optional<Record>> SegmentScan::next() {
+  auto parsed = parse_at(position_);
+  if (!parsed) return fail(std::move(parsed.error()));
+  damaged_ = parsed->found == Found::damaged;
+  if (parsed->found != Found::record) return std::nullopt;
+  position_ += parsed->size;
+  return parsed->record;
+}
+
+Result<std::optional<Record>> SegmentScan::find_behind(bool written_after) {
+  for (std::uint64_t at = position_ + record_alignment; at + record_header_bytes <= to_; at += record_alignment) {
+    auto header = bytes_at(at, record_header_bytes);
+    if (!header) return fail(std::move(header.error()));
+    if (!could_be_record(*header, to_ - at, at)) continue;
+    auto parsed = parse_at(at);
+    if (!parsed) return fail(std::move(parsed.error()));
+    if (parsed->found != Found::record) continue;
+    if (!written_after || parsed->synced > position_) return parsed->record;
+  }
+  return std::nullopt;
+}
+
+Result<ParsedRecord> SegmentScan::parse_at(std::uint64_t position) {
+  std::uint64_t size = std::min<std::uint64_t>(record_header_bytes, to_ - position);
+  while (true) {
+    auto bytes = bytes_at(position, size);
+    if (!bytes) return fail(std::move(bytes.error()));
+    auto parsed = parse_record(*bytes, to_ - position, {salt_, position});
+    if (parsed.found != Found::part) return parsed;
+    size = parsed.size;
+    if (size > to_ - position) return ParsedRecord{Found::damaged, 0, 0, {}};
+  }
+}
+
+/// At least `size` bytes from `position`, read in large pieces. Fewer only when the file ended early.
+Result<BytesView> SegmentScan::bytes_at(std::uint64_t position, std::uint64_t size) {
+  const bool held = position >= buffer_position_ && position + size <= buffer_position_ + buffer_.size();
+  if (!held) {
+    buffer_.resize(
+        static_cast<std::size_t>(std::min<std::uint64_t>(to_ - position, std::max<std::uint64_t>(size, scan_bytes))));
+    buffer_position_ = position;
+    auto got = file_.read(position, buffer_.data(), buffer_.size());
+    if (!got) {
+      buffer_.clear();
+      return fail(std::move(got.error()));
+    }
+    buffer_.resize(*got);
+    if (*got < size) return fail(ErrorCode::corrupt, "a segment became shorter while it was read");
+  }
+  return BytesView(buffer_).substr(static_cast<std::size_t>(position - buffer_position_));
+}
+
+}  // namespace spindle::spool

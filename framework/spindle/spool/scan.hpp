@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "spindle/base/files.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/spool/record.hpp"
+#include "spindle/spool/segment.hpp"
+
+namespace spindle::spool {
+
+/// Reads a part of a segment record by record, checking each: for recovery and for tools that look at a spool.
+/// One thread. The file must outlive it.
+class SegmentScan {
+ public:
+  /// Looks at [from, to) of the file of the segment with this header; `to` must not be beyond the file's end.
+  SegmentScan(File& file, const SegmentHeader& header, std::uint64_t from, std::uint64_t to);
+
+  /// The next record, valid until the next call; nothing where the records end: at `to`, at zeros, or at something
+  /// that is no record (then damaged()). Errors: the file's.
+  Result<std::optional<Record>> next();
+
+  /// Where the record that next() gives next begins; when it gave nothing, where the records end.
+  std::uint64_t position() const { return position_; }
+  bool damaged() const { return damaged_; }
+
+  /// The first valid record behind position(); with `written_after`, the first that was written when everything up
+  /// to position() was durable already. Such a record proves that position() held something valid once.
+  Result<std::optional<Record>> find_behind(bool written_after);
+
+ private:
+  Result<BytesView> bytes_at(std::uint64_t position, std::uint64_t size);
+  Result<ParsedRecord> parse_at(std::uint64_t position);
+
+  File& file_;
+  std::uint64_t salt_;
+  std::uint64_t position_;
+  std::uint64_t to_;
+  bool damaged_ = false;
+  Bytes buffer_;
+  std::uint64_t buffer_position_ = 0;
+};
+
+}  // namespace spindle::spool

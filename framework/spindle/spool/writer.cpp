@@ -1,0 +1,59 @@
+#include "spindle/spool/writer.hpp"
+
+#include <cassert>
+
+namespace spindle::spool {
+
+Result<void> Writer::write(const Batch& batch) {
+  if (failure_) return fail(*failure_);
+  auto done = run(batch);
+  if (!done) failure_ = done.error();
+  return done;
+}
+
+Result<void> Writer::run(const Batch& batch) {
+  for (const Step& step : batch.steps) {
+    auto done = std::visit([this](const auto& one) { return run(one); }, step);
+    if (!done) return done;
+  }
+  return sync();
+}
+
+Result<void> Writer::run(const AppendStep& step) {
+  assert(file_ && step.serial == serial_);
+  unsynced_ = true;
+  return file_->write(step.position, step.bytes);
+}
+
+Result<void> Writer::run(const NewSegmentStep& step) {
+  // A segment that has its name is the truth, its state included: so what came before must be durable first, and the
+  // head before the name.
+  if (auto synced = sync(); !synced) return synced;
+  const std::string name = directory_ + "/" + segment_name(step.header.first_offset, step.header.serial);
+  const std::string unfinished = name + std::string(unfinished_suffix);
+  auto created = files_.open(unfinished, OpenMode::create_new);
+  if (!created) return fail(std::move(created.error()));
+  std::unique_ptr<File> next = std::move(*created);
+  if (auto done = next->allocate(step.file_bytes); !done) return done;
+  if (auto done = next->write(0, step.head); !done) return done;
+  if (auto done = next->sync(); !done) return done;
+  if (auto done = files_.rename(unfinished, name); !done) return done;
+  if (auto done = files_.sync_directory(directory_); !done) return done;
+
+  // The seal says that a next segment exists; so it comes last.
+  if (file_ && !step.seal.empty()) {
+    if (auto done = file_->write(step.header.previous_end, step.seal); !done) return done;
+    if (auto done = file_->sync(); !done) return done;
+  }
+  file_ = std::move(next);
+  serial_ = step.header.serial;
+  return {};
+}
+
+Result<void> Writer::sync() {
+  if (!unsynced_) return {};
+  unsynced_ = false;
+  return file_->sync();
+}
+
+}  // namespace spindle::spool

@@ -1,0 +1,115 @@
+#include "spindle/spool/writer.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "log_under_test.hpp"
+#include "spindle/base/memory_files.hpp"
+#include "spindle/spool/space.hpp"
+
+using namespace spindle;
+using namespace spindle::spool;
+
+TEST_CASE("offsets count events, times never run backwards") {
+  Appender appender({.spool_id = test_spool_id});
+  CHECK_FALSE(appender.fits(0 + record_bytes(0, 0)));
+  appender.roll("", 1'000);
+  appender.begin(2'000);
+  CHECK(appender.append(Kind::events, "a", "x", 3) == 0);
+  CHECK(appender.append(Kind::settle, "", "y", 0) == 3);
+  CHECK(appender.append(Kind::events, "a", "z", 1) == 3);
+  appender.finish();
+  appender.begin(1'500);
+  appender.append(Kind::events, "a", "w", 1);
+  appender.finish();
+  CHECK(appender.next_offset() == 5);
+
+  auto batch = appender.take_batch();
+  REQUIRE(batch->steps.size() == 2);
+  const auto& step = std::get<AppendStep>(batch->steps[1]);
+  CHECK(step.first_offset == 0);
+  CHECK(step.next_offset == 5);
+  std::vector<Record> records;
+  for (BytesView bytes = step.bytes; !bytes.empty();) {
+    const ParsedRecord parsed = view_record(bytes);
+    records.push_back(parsed.record);
+    bytes.remove_prefix(parsed.size);
+  }
+  REQUIRE(records.size() == 4);
+  CHECK_FALSE(records[1].last_of_commit);
+  CHECK(records[2].last_of_commit);
+  CHECK(records[3].last_of_commit);
+  CHECK(records[3].time_ns == 2'000);
+  CHECK(appender.take_batch() == nullptr);
+}
+
+TEST_CASE("a commit as large as a segment fits after a roll, a larger one never does") {
+  Appender appender({.spool_id = test_spool_id}, segment_bytes_min);
+  appender.roll(Bytes(100'000, 's'), 1);
+  CHECK(appender.commit_bytes_max() == segment_bytes_min);
+  CHECK(appender.fits(appender.commit_bytes_max()));
+  CHECK_FALSE(appender.fits(appender.commit_bytes_max() + 1));
+}
+
+TEST_CASE("one sync a batch") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 20);
+  REQUIRE(log.open());
+  for (int i = 0; i < 10; ++i) log.decide({events("a", "x")});
+  const auto before = files.operations();
+  REQUIRE(log.write());
+  CHECK(files.operations() == before + 2);  // one write, one sync
+}
+
+TEST_CASE("a failed sync poisons the writer for ever and is never repeated") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", "kept")}));
+  files.fail_at(files.operations() + 2, ErrorCode::io_error);
+  auto failed = log.commit({events("a", "lost")});
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().code == ErrorCode::io_error);
+
+  const auto before = files.operations();
+  auto again = log.commit({events("a", "refused")});
+  REQUIRE_FALSE(again);
+  CHECK(again.error().message() == failed.error().message());
+  CHECK(files.operations() == before);
+
+  // Memory still shows the batch whose sync failed, a later sync "succeeds": recovery must not be taken in.
+  files.kill_process();
+  LogUnderTest next(files);
+  REQUIRE(next.recover_only());
+  CHECK(next.digest == log.boundaries[0]);
+  CHECK(next.log().next_offset == 1);
+}
+
+TEST_CASE("a full disk while a segment is made poisons the writer and loses nothing acknowledged") {
+  for (std::uint64_t nth = 1; nth <= 9; ++nth) {
+    MemoryFiles files;
+    LogUnderTest log(files);
+    REQUIRE(log.open());
+    REQUIRE(log.commit({events("a", std::string(3'000, 'x'))}));
+    files.fail_at(files.operations() + nth, ErrorCode::disk_full);
+    auto failed = log.commit({events("a", std::string(3'000, 'y'))});  // needs a new segment
+    CAPTURE(nth);
+    if (!failed) {
+      CHECK(failed.error().code == ErrorCode::disk_full);
+      CHECK(log.commit({events("a", "z")}).error().code == ErrorCode::disk_full);
+    } else {
+      CHECK(nth > 8);
+    }
+    files.kill_process();
+    LogUnderTest next(files);
+    REQUIRE(next.open());
+    CHECK(next.digest == log.boundaries[next.digest.records - 1]);
+    CHECK(next.digest.records >= log.durable_commits);
+    CHECK(next.commit({events("a", "goes on")}));
+  }
+}
+
+TEST_CASE("what may be appended counts the reserve and whole segments") {
+  CHECK(appendable_bytes(1000, 100, 50, 200) == 950);
+  CHECK(appendable_bytes(250, 100, 50, 200) == 50);
+  CHECK(appendable_bytes(50, 100, 50, 200) == 50);
+}
