@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "spindle/base/bytes.hpp"
+#include "spindle/base/clock.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/wire/message.hpp"
+
+namespace spindle::spool {
+class Appender;
+struct Batch;
+struct Block;
+struct Record;
+}  // namespace spindle::spool
+
+namespace spindle::proxy {
+
+struct BrokerConfig;
+class BrokerState;
+
+/// The address of a client on the control port: the identity that the ROUTER gave its connection.
+using Peer = std::string;
+
+/// A message for a peer that may leave once batch `after_batch` is durable (0: at once).
+struct Outgoing {
+  Peer peer;
+  wire::Message message;
+  std::uint64_t after_batch = 0;
+};
+
+/// A group wants the events from `from_offset` on.
+struct ReadRequest {
+  std::uint64_t group = 0;
+  std::uint64_t from_offset = 0;
+  std::size_t bytes_max = 0;
+};
+
+/// The broker: sessions, sources, groups and what they decide, as a state machine without I/O. It is fed messages,
+/// time, blocks of the log and word of what became durable; it gives batches to write, messages to send and reads to
+/// make. Everything it decides is a record in a batch, and recovery feeds the same records back: the log is the
+/// truth. One thread. The same inputs give the same outputs (session numbers come from `BrokerConfig::seed`).
+class Broker {
+ public:
+  explicit Broker(BrokerConfig config);
+  ~Broker();
+
+  /// Recovery, before start(): the newest state and every record since, as spool::recover() gives them.
+  Result<void> replay(const spool::Record& record, Now now);
+  /// The log that recovery found. Begins a new segment: take_batch() has it.
+  struct Log {
+    std::unique_ptr<spool::Appender> appender;
+    std::string spool;
+    std::uint64_t incarnation = 0;
+    /// The oldest event that is kept.
+    std::uint64_t first_offset = 0;
+  };
+  /// Without a log it is a live-only proxy: sessions work, durable work is refused with no_spool.
+  void start(std::optional<Log> log, Now now);
+
+  /// A whole message from a peer: frame 0 and the frames behind it (their owners may outlive the call).
+  void on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now);
+  /// A message could not be sent to the peer: its session ends.
+  void on_unreachable(const Peer& peer, Now now);
+  /// A message from the live path that --capture wants stored: a packet or a CloudEvent map on `topic`.
+  void on_captured(BytesView topic, BytesView packet, Now now);
+  /// The batch of this number and all before it are on disk.
+  void on_durable(std::uint64_t batch, Now now);
+  /// What a read asked for by take_reads() found.
+  void on_block(const ReadRequest& request, const spool::Block& block, Now now);
+  /// A read failed: the group is stalled and the error kept for `groups`.
+  void on_read_error(const ReadRequest& request, const Error& error);
+  /// Bytes that may still be appended before publishes must halt.
+  void on_space(std::uint64_t bytes_free);
+  /// Leases, deadlines and retries that are due.
+  void on_tick(Now now);
+  /// When on_tick has something to do next.
+  std::optional<Instant> next_deadline() const;
+
+  /// What was decided since the last call, to be written as one batch; null when nothing was.
+  struct Decided {
+    std::uint64_t number = 0;
+    std::shared_ptr<const spool::Batch> batch;
+  };
+  std::optional<Decided> take_batch(Now now);
+  /// Messages whose batch is durable, in order for each peer.
+  std::vector<Outgoing> take_outgoing();
+  /// Reads that groups with credit want; each is answered by on_block or on_read_error before the next call.
+  std::vector<ReadRequest> take_reads(Now now);
+
+  /// Goodbye to every session (SIGTERM), after which only take_outgoing() is called.
+  void say_goodbye(Now now);
+
+  /// Offsets below this are durable: what readers may see.
+  std::uint64_t durable_end() const;
+
+ private:
+  std::unique_ptr<BrokerState> state_;
+};
+
+}  // namespace spindle::proxy

@@ -1,0 +1,293 @@
+// Groups and their members: attach, hand out, dead letters, figures.
+#include <algorithm>
+
+#include "proxy/broker_state.hpp"
+#include "spindle/spool/reader.hpp"
+#include "spindle/wire/topic.hpp"
+
+namespace spindle::proxy {
+
+void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
+  const std::uint64_t answers = head.envelope().number;
+  auto attach = wire::decode<wire::Attach>(head);
+  if (!attach) return send_error(session, answers, attach.error());
+  if (session.source.empty()) return send_error(session, answers, {ErrorCode::denied, "this session has no source"});
+  Group::Joining joining{
+      key_of(session, attach->member), {}, attach->credit_events, attach->credit_bytes, std::move(attach->claims)};
+  for (const std::string& text : attach->patterns) {
+    auto pattern = wire::Pattern::parse(text);
+    if (!pattern) return send_error(session, answers, pattern.error());
+    joining.patterns.push_back(std::move(*pattern));
+  }
+  auto found = group_for(*attach, joining.patterns, now);
+  if (!found) return send_error(session, answers, found.error());
+  Group& group = **found;
+  auto before = session.groups.find(attach->member);
+  if (before != session.groups.end() && before->second != group.id()) {
+    return send_error(session, answers, {ErrorCode::invalid_argument, "this member number is in another group"});
+  }
+  session.groups[attach->member] = group.id();
+  if (!group.knows_member(joining.key)) {
+    GroupRecord joined;
+    joined.what = GroupRecord::What::joined;
+    joined.group = group.id();
+    joined.member = joining.key;
+    log_group(joined, now);
+    group.note_member(joining.key);
+  }
+  wire::Attached attached;
+  attached.answers = answers;
+  attached.member = attach->member;
+  attached.generation = group.generation();
+  attached.claimed = group.join(joining, now);
+  attached.position = group.position();
+  send(session, attached, ledger_->decided_batch());
+}
+
+/// The group that the message names, made if it may be, with the member's patterns logged.
+Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vector<wire::Pattern>& patterns,
+                                      Now now) {
+  if (!ledger_->has_log()) {
+    return fail(ErrorCode::no_spool, "this proxy has no spool: start it with --spool DIR for groups");
+  }
+  if (auto checked = wire::check_group_name(attach.group); !checked) return fail(checked.error());
+  if (patterns.empty()) return fail(ErrorCode::malformed, "a member has no patterns");
+  Group* group = group_named(attach.group);
+  if (group != nullptr) {
+    if (auto difference = group->settings().difference(attach.options)) {
+      return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference);
+    }
+  } else {
+    if (!attach.create) return fail(ErrorCode::group_deleted, "group " + attach.group + " was deleted");
+    if (groups_.size() >= groups_max)
+      return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
+    auto settings = GroupSettings::with(attach.options);
+    if (!settings) return fail(settings.error());
+    std::uint64_t start = first_offset_;
+    if (attach.start.at == wire::Start::At::now) start = ledger_->next_offset();
+    if (attach.start.at == wire::Start::At::offset) {
+      start = std::clamp(attach.start.offset, first_offset_, ledger_->next_offset());
+    }
+    auto made = std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, 1}, *settings, start, run_);
+    GroupRecord create;
+    create.group = made->id();
+    wire::Writer to(create.value);
+    made->write(to);
+    log_group(create, now);
+    last_group_ = made->id();
+    group = groups_.emplace(made->id(), std::move(made)).first->second.get();
+  }
+  for (const wire::Pattern& pattern : patterns) {
+    if (group->has_pattern(pattern)) continue;
+    GroupRecord added;
+    added.what = GroupRecord::What::pattern;
+    added.group = group->id();
+    added.pattern = pattern.text();
+    log_group(added, now);
+    group->add_pattern(pattern);
+  }
+  return group;
+}
+
+void BrokerState::detach(Session& session, const wire::Head& head, Now now) {
+  auto detach = wire::decode<wire::Detach>(head);
+  if (!detach) return send_error(session, head.envelope().number, detach.error());
+  if (session.groups.contains(detach->member)) leave_group(session, detach->member, false, now);
+  flush_answers();
+  send(session, wire::Detached{head.envelope().number, detach->member}, ledger_->decided_batch());
+}
+
+void BrokerState::credit(Session& session, const wire::Head& head) {
+  auto credit = wire::decode<wire::Credit>(head);
+  if (!credit) return send_error(session, head.envelope().number, credit.error());
+  if (Group* group = group_of(session, credit->member)) {
+    group->set_credit(key_of(session, credit->member), credit->events, credit->bytes);
+  }
+}
+
+void BrokerState::extend(Session& session, const wire::Head& head, Now now) {
+  auto extend = wire::decode<wire::Extend>(head);
+  if (!extend) return send_error(session, head.envelope().number, extend.error());
+  Group* group = group_of(session, extend->member);
+  if (group == nullptr || !group->extend(key_of(session, extend->member), extend->delivery, now)) {
+    send_error(session, head.envelope().number, {ErrorCode::stale, "the delivery is no longer held by this member"});
+  }
+}
+
+Group* BrokerState::group_of(const Session& session, std::uint64_t member) const {
+  auto found = session.groups.find(member);
+  return found == session.groups.end() ? nullptr : groups_.at(found->second).get();
+}
+
+Group* BrokerState::group_named(std::string_view name) {
+  for (auto& [id, group] : groups_) {
+    if (group->name() == name) return group.get();
+  }
+  return nullptr;
+}
+
+void BrokerState::log_group(const GroupRecord& record, Now now) {
+  const Bytes body = record.encode();
+  (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
+  ledger_->log().begin(now.wall_ns);
+  ledger_->log().append(spool::Kind::group, {}, body, 0, true);
+  ledger_->log().finish();
+  auto group = groups_.find(record.group);
+  if (group != groups_.end()) group->second->decided_in_batch = ledger_->decided_batch();
+}
+
+void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, Now now) {
+  if (effects.empty()) return;
+  GroupRecord record;
+  record.what = GroupRecord::What::effects;
+  record.group = group.id();
+  record.effects = std::move(effects);
+  log_group(record, now);
+  for (const GroupEffect& effect : record.effects) group.apply(effect, now);
+}
+
+void BrokerState::tick_groups(Now now) {
+  for (auto& [id, group] : groups_) {
+    if (auto due = group->next_due(); due && *due <= now.instant) log_effects(*group, group->tick(now), now);
+  }
+}
+
+std::vector<ReadRequest> BrokerState::take_reads(Now now) {
+  std::vector<ReadRequest> reads;
+  for (const auto& [id, group] : groups_) {
+    if (auto from = group->wants(ledger_->durable_end(), now)) reads.push_back({id, *from, read_bytes_max});
+  }
+  return reads;
+}
+
+void BrokerState::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
+  auto found = groups_.find(request.group);
+  if (found == groups_.end()) return;
+  Group& group = *found->second;
+  group.stalled.clear();
+  const Group::Offered offered = group.offer(request.from_offset, block.records, block.next_offset, now);
+  deliver(group, offered.handed, block);
+  bury(group, offered.burials, now);
+}
+
+void BrokerState::on_read_error(const ReadRequest& request, const Error& error) {
+  auto found = groups_.find(request.group);
+  if (found != groups_.end()) found->second->stall(error.message());
+}
+
+/// One message a member; a packet that is handed out only in part is cut to that part.
+void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block) {
+  struct ForMember {
+    wire::Deliver deliver;
+    std::vector<wire::TopicPacket> packets;
+  };
+  std::map<MemberKey, ForMember> messages;
+  for (const HandedOut& part : handed) {
+    const spool::Record& record = *part.record;
+    SharedBytes packet{block.owner, record.body};
+    if (part.range.size() < record.count) {
+      auto whole = wire::Packet::parse(record.body, packet_values_);
+      if (!whole) continue;  // it was checked before it was stored; the reader checks what it reads
+      packet = SharedBytes::own(whole->slice(part.range.begin - record.offset, part.range.size()));
+    }
+    ForMember& message = messages[part.member];
+    message.deliver.entries.push_back({part.handout, part.range.begin, part.range.size(), part.attempt});
+    message.packets.push_back({{block.owner, record.topic}, std::move(packet)});
+  }
+  for (auto& [key, message] : messages) {
+    Session* session = session_of_source(key.source);
+    if (session == nullptr) continue;
+    message.deliver.member = key.number;
+    message.deliver.run = run_;
+    message.deliver.generation = group.generation();
+    // A delivery may rest on a decision about its group that is not durable yet; never on anything else.
+    send(*session, message.deliver, group.decided_in_batch, std::move(message.packets));
+  }
+}
+
+/// Copies events to the dead letters and settles them, in one commit each.
+void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now) {
+  for (const Burial& burial : burials) {
+    auto packet = wire::Packet::parse(burial.record->body, packet_values_);
+    const std::uint64_t index = burial.offset - burial.record->offset;
+    if (!packet || index >= packet->header().count) continue;
+    const wire::PacketHeader& origin = packet->header();
+    Bytes attributes;
+    wire::Writer to(attributes);
+    to.map(6).str("deadreason").str(burial.reason).str("deadattempts").uint(burial.attempts);
+    to.str("deadgroup")
+        .str(group.name())
+        .str("deadtopic")
+        .str(burial.record->topic)
+        .str("deadoffset")
+        .uint(burial.offset);
+    to.str("deadid").str(wire::event_id(origin.source, origin.epoch, burial.record->topic, origin.event_class,
+                                        origin.topic_count + index));
+    const std::string topic = "_spindle.dead." + group.name();
+    wire::PacketBuilder builder;
+    builder.add(packet->events()[index].data, attributes);
+    const Bytes letter = builder.finish(own_header(topic, 1, now));
+    GroupRecord record;
+    record.what = GroupRecord::What::effects;
+    record.group = group.id();
+    record.effects.push_back(
+        {GroupEffect::What::done, group.id(), {burial.offset, burial.offset + 1}, burial.attempts, 0, burial.reason});
+    const Bytes body = record.encode();
+    (void)ledger_->make_room(spool::record_bytes(0, body.size()) + spool::record_bytes(topic.size(), letter.size()),
+                             now);
+    ledger_->log().begin(now.wall_ns);
+    ledger_->log().append(spool::Kind::group, {}, body, 0, true);
+    append_events(topic, letter, 1);
+    ledger_->log().finish();
+    group.apply(record.effects[0], now);
+    group.decided_in_batch = ledger_->decided_batch();
+  }
+}
+
+void BrokerState::admin(Session& session, const wire::Head& head) {
+  const std::uint64_t answers = head.envelope().number;
+  auto admin = wire::decode<wire::Admin>(head);
+  if (!admin) return send_error(session, answers, admin.error());
+  if (admin->verb != "groups") {
+    return send_error(session, answers,
+                      {ErrorCode::unsupported, "this proxy knows no verb '" + admin->verb.substr(0, 40) + "'"});
+  }
+  send(session, wire::AdminReply{answers, group_figures(admin->subject)}, ledger_->decided_batch());
+}
+
+Bytes BrokerState::group_figures(std::string_view only) const {
+  std::vector<const Group*> wanted;
+  for (const auto& [id, group] : groups_) {
+    if (only.empty() || group->name() == only) wanted.push_back(group.get());
+  }
+  Bytes out;
+  wire::Writer to(out);
+  to.array(wanted.size());
+  for (const Group* group : wanted) {
+    to.map(11).str("name").str(group->name()).str("patterns").array(group->patterns().size());
+    for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
+    const auto members = group->members();
+    to.str("members").array(members.size());
+    for (const auto& member : members) {
+      to.map(3)
+          .str("source")
+          .str(member.key.source)
+          .str("member")
+          .uint(member.key.number)
+          .str("pending")
+          .uint(member.pending);
+    }
+    to.str("lag").uint(group->lag(ledger_->next_offset())).str("pending").uint(group->pending());
+    to.str("position")
+        .uint(group->position())
+        .str("floor")
+        .uint(group->floor())
+        .str("end")
+        .uint(ledger_->next_offset());
+    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("stalled");
+    group->stalled.empty() ? to.nil() : to.str(group->stalled);
+  }
+  return out;
+}
+
+}  // namespace spindle::proxy

@@ -1,0 +1,200 @@
+// Storing what sources publish.
+#include <algorithm>
+
+#include "proxy/broker_state.hpp"
+#include "spindle/wire/cloud_event.hpp"
+#include "spindle/wire/limits.hpp"
+#include "spindle/wire/topic.hpp"
+
+namespace spindle::proxy {
+namespace {
+
+const Error no_spool{ErrorCode::no_spool, "this proxy has no spool: start it with --spool DIR for durable events"};
+
+}  // namespace
+
+void BrokerState::publish(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now) {
+  const std::uint64_t message = head.envelope().number;
+  auto publish = wire::decode<wire::Publish>(head);
+  if (!publish) return send_error(session, message, publish.error());
+  if (session.halted) return;  // nothing from the halted number on is stored until the client resumes
+  Source* source = sources_.find(session.source);
+  if (source == nullptr) return send_error(session, message, {ErrorCode::denied, "this session has no source"});
+  std::uint64_t bytes = 0;
+  for (const SharedBytes& frame : frames) bytes += frame.view.size();
+  if (publish->commit > source->last_number + 1) return gap(session, *source, publish->commit, message, now);
+  if (publish->commit <= source->last_number) {
+    for (wire::Outcome& outcome : source->repeat(publish->commit, publish->commit))
+      session.published.push_back(outcome);
+    session.published_answers = message;
+    return;
+  }
+  if (!has_window(session, bytes, message, now)) return;
+  session.published_answers = message;
+  auto refused = [&](const Error& error) {
+    session.published.push_back(refuse(session, *source, publish->commit, error, now));
+  };
+  if (!ledger_->has_log()) return refused(no_spool);
+  auto packets = check_packets(session, frames);
+  if (!packets) return refused(packets.error());
+  if (packets->empty()) return refused({ErrorCode::malformed, "a commit has no packets"});
+  if (halt_if_full(session, publish->commit, message, bytes, config_.disk_reserve_bytes)) return;
+  std::uint64_t commit_bytes = 0;
+  for (std::size_t i = 0; i < frames.size(); i += 2) {
+    commit_bytes += spool::record_bytes(frames[i].view.size(), frames[i + 1].view.size());
+  }
+  if (auto room = ledger_->make_room(commit_bytes, now); !room) return refused(room.error());
+  wire::Outcome outcome;
+  outcome.number = publish->commit;
+  outcome.first_offset = ledger_->next_offset();
+  ledger_->log().begin(now.wall_ns);
+  for (std::size_t i = 0; i < packets->size(); ++i) {
+    const std::uint32_t count = (*packets)[i].header().count;
+    append_events(frames[2 * i].view, frames[2 * i + 1].view, count);
+    outcome.events += count;
+  }
+  ledger_->log().finish();
+  count_unanswered(session, bytes);
+  source->remember(outcome);
+  session.published.push_back(std::move(outcome));
+}
+
+/// Commits were lost between the client and here: it must say hello and send them again.
+void BrokerState::gap(Session& session, const Source& source, std::uint64_t number, std::uint64_t message, Now now) {
+  send_error(session, message,
+             {ErrorCode::number_gap, "commit " + std::to_string(number) + " came when " +
+                                         std::to_string(source.last_number + 1) + " was next; say hello again"});
+  end_session(session.id, true, now);
+}
+
+/// Consumes the number for ever: the refusal is in the log and answered the same from now on.
+wire::Outcome BrokerState::refuse(const Session& session, Source& source, std::uint64_t number, const Error& error,
+                                  Now now) {
+  wire::Outcome outcome;
+  outcome.number = number;
+  outcome.status = wire::OutcomeStatus::refused;
+  outcome.code = error.code;
+  outcome.text = error.text.substr(0, 300);
+  if (ledger_->has_log()) {
+    const Bytes body = OutcomeRecord{session.source, outcome}.encode();
+    (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
+    ledger_->log().begin(now.wall_ns);
+    ledger_->log().append(spool::Kind::outcome, {}, body, 0, true);
+    ledger_->log().finish();
+  }
+  source.remember(outcome);
+  return outcome;
+}
+
+Result<std::vector<wire::Packet>> BrokerState::check_packets(const Session& session,
+                                                             std::span<const SharedBytes> frames) {
+  std::vector<wire::Packet> packets;
+  packets.reserve(frames.size() / 2);
+  for (std::size_t i = 0; i + 1 < frames.size(); i += 2) {
+    if (auto topic = wire::check_topic(frames[i].view); !topic) return fail(topic.error());
+    if (frames[i].view.starts_with('_'))
+      return fail(ErrorCode::denied, "topics that begin with '_' are Spindle's own");
+    auto packet = wire::Packet::parse(frames[i + 1].view, packet_values_);
+    if (!packet) return fail(packet.error());
+    const wire::PacketHeader& header = packet->header();
+    if (header.source != session.source)
+      return fail(ErrorCode::denied, "a packet names another source than the session");
+    if (header.event_class != wire::EventClass::durable)
+      return fail(ErrorCode::malformed, "a packet's class is not durable");
+    if (header.epoch == 0 || header.epoch > session.epoch)
+      return fail(ErrorCode::malformed, "a packet's epoch was not granted");
+    if (header.count == 0) return fail(ErrorCode::malformed, "a packet to be stored has no events");
+    packets.push_back(std::move(*packet));
+  }
+  return packets;
+}
+
+bool BrokerState::has_window(Session& session, std::uint64_t bytes, std::uint64_t message, Now now) {
+  // One commit is always taken, and twice the window before it counts as a fault: the window may just have shrunk.
+  if (session.unanswered_bytes == 0 || session.unanswered_bytes + bytes <= 2 * config_.publish_window_bytes)
+    return true;
+  send_error(session, message,
+             {ErrorCode::window_exceeded, "more than publish_window_bytes are unanswered; wait for published"});
+  end_session(session.id, true, now);
+  return false;
+}
+
+void BrokerState::count_unanswered(Session& session, std::uint64_t bytes) {
+  session.unanswered_bytes += bytes;
+  session.unanswered.emplace_back(ledger_->decided_batch(), bytes);
+  bytes_free_ -= std::min(bytes_free_, bytes);
+}
+
+bool BrokerState::halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
+                               std::uint64_t reserve_bytes) {
+  if (bytes_free_ >= reserve_bytes && bytes_free_ - reserve_bytes >= bytes) return false;
+  session.halted = true;
+  wire::Halted halted;
+  halted.answers = message;
+  halted.number = number;
+  halted.code = name(ErrorCode::spool_full);
+  halted.text = "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
+                " bytes; free space, or let consumers catch up";
+  halted.retry_after_ms = halt_retry_ms;
+  flush_answers();
+  send(session, halted, ledger_->decided_batch());
+  return true;
+}
+
+void BrokerState::resume(Session& session, const wire::Head& head) {
+  auto resume = wire::decode<wire::Resume>(head);
+  if (!resume) return send_error(session, head.envelope().number, resume.error());
+  session.halted = false;
+}
+
+void BrokerState::append_events(BytesView topic, BytesView packet, std::uint32_t count) {
+  ledger_->log().append(spool::Kind::events, topic, packet, count);
+}
+
+/// The header of a packet that the proxy itself publishes.
+wire::PacketHeader BrokerState::own_header(BytesView topic, std::uint32_t count, Now now) {
+  wire::PacketHeader header;
+  header.source = own_source;
+  header.epoch = own_epoch_;
+  header.event_class = wire::EventClass::durable;
+  header.sequence = ++own_sequence_;
+  header.time_ns = now.wall_ns;
+  std::uint64_t& published = own_counts_[std::string(topic)];
+  header.topic_count = std::exchange(published, published + count);
+  return header;
+}
+
+/// Stores one message of the live path under the proxy's own name: a foreign header must not touch the numbers of a
+/// real source. Who published it stands in the attribute `capturedfrom`.
+void BrokerState::on_captured(BytesView topic, BytesView bytes, Now now) {
+  if (!ledger_->has_log() || !wire::check_topic(topic) || topic.starts_with('_')) return;
+  wire::PacketBuilder builder;
+  if (wire::Packet::looks_like_one(bytes)) {
+    auto packet = wire::Packet::parse(bytes, packet_values_);
+    if (!packet || packet->header().count == 0 || packet->header().event_class != wire::EventClass::live) return;
+    Bytes from;
+    wire::Writer(from).map(1).str("capturedfrom").str(packet->header().source);
+    const std::vector<wire::PacketEvent> events = packet->events();
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      builder.add(events[i].data, events[i].attributes.empty() ? BytesView(from) : events[i].attributes,
+                  packet->key(i));
+    }
+  } else {
+    auto event = wire::CloudEvent::parse(topic, bytes);
+    if (!event) return;
+    Bytes attributes;
+    wire::Writer to(attributes);
+    to.map(event->attributes.size() + 2).str("capturedfrom").str(event->source).str("capturedid").str(event->id);
+    for (const auto& attribute : event->attributes) to.str(attribute.name).raw(attribute.value);
+    builder.add(event->data.empty() ? BytesView("\xc0", 1) : event->data, attributes);
+  }
+  const std::uint32_t count = builder.count();
+  const Bytes packet = builder.finish(own_header(topic, count, now));
+  if (packet.size() > bytes_free_ || bytes_free_ - packet.size() < config_.disk_reserve_bytes) return;
+  if (!ledger_->make_room(spool::record_bytes(topic.size(), packet.size()), now)) return;
+  ledger_->log().begin(now.wall_ns);
+  append_events(topic, packet, count);
+  ledger_->log().finish();
+}
+
+}  // namespace spindle::proxy

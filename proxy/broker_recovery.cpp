@@ -1,0 +1,175 @@
+// The log is the truth: what the broker is after a restart comes from it alone.
+#include "proxy/broker_state.hpp"
+#include "spindle/spool/record.hpp"
+
+namespace spindle::proxy {
+namespace {
+
+constexpr std::string_view state_name = "spindle-state";
+constexpr std::uint64_t state_version = 1;
+
+}  // namespace
+
+/// A msgpack stream: a head, then one value for each source and each group.
+Bytes BrokerState::state() const {
+  Bytes out;
+  wire::Writer to(out);
+  to.array(7).str(state_name).uint(state_version).uint(run_).uint(last_epoch_).uint(last_group_);
+  to.uint(sources_.size()).uint(groups_.size());
+  sources_.write(to);
+  for (const auto& [id, group] : groups_) group->write(to);
+  return out;
+}
+
+Result<void> BrokerState::restore(BytesView state, Now now) {
+  auto corrupt = [](const std::string& why) { return fail(ErrorCode::corrupt, "the state in the log: " + why); };
+  std::size_t offset = 0;
+  if (auto head = values_.read(state, offset); !head) return corrupt(head.error().text);
+  wire::Cursor at(values_);
+  at.array("state");
+  const bool named = at.str("name") == state_name;
+  const std::uint64_t version = at.uint("version");
+  if (named && version > state_version)
+    return fail(ErrorCode::newer_format, "the state was written by a newer version");
+  run_ = at.uint("run");
+  last_epoch_ = at.uint("last_epoch");
+  last_group_ = at.uint("last_group");
+  const std::uint64_t sources = at.uint("sources");
+  const std::uint64_t groups = at.uint("groups");
+  if (!at.ok() || !named) return corrupt(at.ok() ? "it is something else" : at.error().text);
+  sources_ = {};
+  groups_.clear();
+  for (std::uint64_t i = 0; i < sources; ++i) {
+    if (auto read = values_.read(state, offset); !read) return corrupt(read.error().text);
+    wire::Cursor source(values_);
+    sources_.read_one(source);
+    if (!source.ok()) return corrupt(source.error().text);
+  }
+  for (std::uint64_t i = 0; i < groups; ++i) {
+    if (auto read = values_.read(state, offset); !read) return corrupt(read.error().text);
+    wire::Cursor value(values_);
+    auto group = Group::read(value, run_, now);
+    if (!group) return corrupt(group.error().text);
+    const std::uint64_t id = group->id();
+    groups_[id] = std::make_unique<Group>(std::move(*group));
+  }
+  return {};
+}
+
+Result<void> BrokerState::replay(const spool::Record& record, Now now) {
+  const bool begins = std::exchange(replay_begins_commit_, record.last_of_commit);
+  if (begins) replay_is_publish_ = record.kind == spool::Kind::events;
+  switch (record.kind) {
+    case spool::Kind::state: return restore(record.body, now);
+    case spool::Kind::events: return replay_is_publish_ ? replay_events(record) : Result<void>();
+    case spool::Kind::settle: return replay_settle(record, now);
+    case spool::Kind::group: return replay_group(record, now);
+    case spool::Kind::outcome: {
+      auto outcome = OutcomeRecord::decode(record.body, values_);
+      if (!outcome) return fail(outcome.error());
+      sources_.get(outcome->source).remember(outcome->outcome);
+      return {};
+    }
+    case spool::Kind::source: {
+      auto source = SourceRecord::decode(record.body, values_);
+      if (!source) return fail(source.error());
+      if (source->forget) {
+        sources_.forget(source->source);
+      } else {
+        sources_.get(source->source).epoch = source->epoch;
+        last_epoch_ = std::max(last_epoch_, source->epoch);
+      }
+      return {};
+    }
+    default: break;
+  }
+  if (record.must_understand)
+    return fail(ErrorCode::newer_format, "the log has a kind of record that this version does not know");
+  return {};
+}
+
+/// A publish: its number stands in the packets. More packets of the same commit add to its outcome.
+Result<void> BrokerState::replay_events(const spool::Record& record) {
+  auto packet = wire::Packet::parse(record.body, packet_values_);
+  if (!packet)
+    return fail(ErrorCode::corrupt,
+                "a stored packet at offset " + std::to_string(record.offset) + ": " + packet.error().text);
+  const wire::PacketHeader& header = packet->header();
+  if (header.source.starts_with('_')) return {};  // captured: the proxy's own have no numbers to keep
+  Source& source = sources_.get(header.source);
+  if (replay_commit_ == record.offset && !source.recent.empty()) {
+    source.recent.back().events += record.count;
+  } else {
+    wire::Outcome outcome;
+    outcome.number = source.last_number + 1;
+    outcome.events = record.count;
+    outcome.first_offset = record.offset;
+    source.remember(std::move(outcome));
+  }
+  replay_commit_ = record.last_of_commit ? no_commit : record.next_offset();
+  return {};
+}
+
+Result<void> BrokerState::replay_settle(const spool::Record& record, Now now) {
+  auto settle = SettleRecord::decode(record.body, values_);
+  if (!settle) return fail(settle.error());
+  Source& source = sources_.get(settle->source);
+  for (wire::Outcome& outcome : settle->outcomes) source.remember(std::move(outcome));
+  for (const GroupEffect& effect : settle->effects) {
+    auto group = groups_.find(effect.group);
+    if (group != groups_.end()) group->second->apply(effect, now);
+  }
+  return {};
+}
+
+Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
+  auto change = GroupRecord::decode(record.body, values_);
+  if (!change) return fail(change.error());
+  if (change->what == GroupRecord::What::create) {
+    if (auto read = values_.read_whole(change->value); !read) return fail(ErrorCode::corrupt, read.error().text);
+    wire::Cursor value(values_);
+    auto group = Group::read(value, run_, now);
+    if (!group) return fail(group.error());
+    last_group_ = std::max(last_group_, group->id());
+    groups_[group->id()] = std::make_unique<Group>(std::move(*group));
+    return {};
+  }
+  auto found = groups_.find(change->group);
+  if (found == groups_.end()) return fail(ErrorCode::corrupt, "a record changes a group that the log does not have");
+  Group& group = *found->second;
+  switch (change->what) {
+    case GroupRecord::What::pattern: {
+      auto pattern = wire::Pattern::parse(change->pattern);
+      if (!pattern) return fail(pattern.error());
+      group.add_pattern(*pattern);
+      break;
+    }
+    case GroupRecord::What::joined: group.note_member(change->member); break;
+    case GroupRecord::What::left: group.forget_member(change->member); break;
+    case GroupRecord::What::effects:
+      for (const GroupEffect& effect : change->effects) group.apply(effect, now);
+      break;
+    case GroupRecord::What::create: break;
+  }
+  return {};
+}
+
+void BrokerState::start(std::optional<Broker::Log> log, Now now) {
+  ++run_;
+  own_epoch_ = ++last_epoch_;
+  if (log) {
+    spool_ = std::move(log->spool);
+    incarnation_ = log->incarnation;
+    first_offset_ = log->first_offset;
+  }
+  ledger_ = std::make_unique<Ledger>(log ? std::move(log->appender) : nullptr, [this] { return state(); });
+  if (!ledger_->has_log()) return;
+  ledger_->set_durable_end(ledger_->next_offset());
+  for (auto& [id, group] : groups_) {
+    group->begin_run(run_);
+    group->hold_until(now.instant + config_.lease);
+  }
+  ledger_->roll(now);
+}
+
+}  // namespace spindle::proxy

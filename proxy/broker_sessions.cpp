@@ -1,0 +1,216 @@
+// Who is connected: hello and epochs, leases, and how sessions end.
+#include <algorithm>
+
+#include "proxy/broker_state.hpp"
+#include "spindle/wire/limits.hpp"
+#include "spindle/wire/topic.hpp"
+
+namespace spindle::proxy {
+
+void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
+  const std::uint64_t answers = head.envelope().number;
+  auto hello = wire::decode<wire::Hello>(head);
+  if (!hello) return send_error(peer, answers, hello.error());
+  if (hello->protocol_min > wire::protocol_version || hello->protocol_max < wire::protocol_version) {
+    return send_error(peer, answers,
+                      {ErrorCode::unsupported_version, "this proxy speaks protocol version " +
+                                                           std::to_string(wire::protocol_version) +
+                                                           " only; use a client that does"});
+  }
+  auto source = admit(*hello);
+  if (!source) return send_error(peer, answers, source.error());
+  if (sessions_.size() >= sessions_max) {
+    return send_error(peer, answers, {ErrorCode::too_many, "the proxy has sessions_max (10,000) sessions already"});
+  }
+  Session& session = open_session(peer, *hello, now);
+  if (*source == nullptr && !hello->source.empty()) *source = &sources_.get(hello->source);
+  if (*source != nullptr) {
+    if (hello->epoch == 0 || hello->epoch != (*source)->epoch) grant_epoch(**source, now);
+    session.epoch = (*source)->epoch;
+  }
+  wire::Welcome welcome;
+  welcome.answers = answers;
+  welcome.session = session.id;
+  welcome.epoch = session.epoch;
+  welcome.spool = spool_;
+  welcome.incarnation = incarnation_;
+  welcome.last_number = *source != nullptr ? (*source)->last_number : 0;
+  welcome.host = config_.advertise_host;
+  welcome.publish_port = config_.publish_port;
+  welcome.subscribe_port = config_.subscribe_port;
+  welcome.heartbeat_ms = static_cast<std::uint64_t>(config_.heartbeat / std::chrono::milliseconds(1));
+  welcome.lease_ms = static_cast<std::uint64_t>(config_.lease / std::chrono::milliseconds(1));
+  welcome.publish_window_bytes = publish_window();
+  welcome.commits_in_flight_max = limits::commits_in_flight_max;
+  welcome.event_bytes_max = limits::event_bytes_max;
+  send(session, welcome, ledger_->decided_batch());
+}
+
+/// The source that says hello; null when it is new, or when there is none (administration only).
+Result<Source*> BrokerState::admit(const wire::Hello& hello) const {
+  if (hello.source.empty()) return nullptr;
+  if (auto checked = wire::check_source(hello.source); !checked) return fail(checked.error());
+  if (hello.source.starts_with('_'))
+    return fail(ErrorCode::denied, "sources that begin with '_' are the proxy's own");
+  Source* source = const_cast<SourceTable&>(sources_).find(hello.source);
+  if (!ledger_->has_log()) return source;  // it remembers nothing: every epoch is as good
+  if (source == nullptr) {
+    if (hello.acknowledged > 0) {
+      return fail(ErrorCode::source_forgotten,
+                  "this spool does not know source " + hello.source + ", whose commit " +
+                      std::to_string(hello.acknowledged) +
+                      " was acknowledged: it was forgotten, or this is another spool; start anew under a new name");
+    }
+    if (sources_.size() >= sources_max) {
+      return fail(ErrorCode::too_many,
+                  "the proxy knows sources_max (100,000) sources already; let clients say goodbye");
+    }
+    return source;
+  }
+  if (hello.epoch != 0 && hello.epoch < source->epoch) {
+    return fail(ErrorCode::fenced, "a newer process of source " + hello.source + " has taken over");
+  }
+  if (hello.acknowledged > source->last_number) {
+    return fail(ErrorCode::spool_rolled_back, "commits " + std::to_string(source->last_number + 1) + " to " +
+                                                  std::to_string(hello.acknowledged) + " of source " + hello.source +
+                                                  " were acknowledged but are not in this spool");
+  }
+  return source;
+}
+
+/// A session for this connection. The same process that reconnects keeps its members: they are suspended until it
+/// attaches again. An older process of the source is fenced.
+Session& BrokerState::open_session(const Peer& peer, const wire::Hello& hello, Now now) {
+  if (Session* here = session_of(peer); here != nullptr && here->source != hello.source)
+    end_session(here->id, true, now);
+  std::map<std::uint64_t, std::uint64_t> groups;
+  if (Session* before = hello.source.empty() ? session_of(peer) : session_of_source(hello.source)) {
+    if (hello.epoch != 0 && hello.epoch == before->epoch) {
+      groups = std::exchange(before->groups, {});
+      for (const auto& [member, group] : groups) groups_.at(group)->suspend({hello.source, member});
+    } else if (!hello.source.empty()) {
+      send_error(*before, 0, {ErrorCode::fenced, "a newer process of source " + hello.source + " has taken over"});
+    }
+    end_session(before->id, true, now);
+  }
+  std::uint64_t id = 0;
+  while (id == 0 || sessions_.contains(id)) id = random_();
+  Session& session = sessions_[id];
+  session.id = id;
+  session.peer = peer;
+  session.source = hello.source;
+  session.lease_until = now.instant + config_.lease;
+  session.groups = std::move(groups);
+  session_of_peer_[peer] = id;
+  if (!hello.source.empty()) session_of_source_[hello.source] = id;
+  told_unknown_.erase(peer);
+  return session;
+}
+
+/// A new epoch, logged before the welcome that tells of it can leave.
+void BrokerState::grant_epoch(Source& source, Now now) {
+  if (!ledger_->has_log()) {
+    // Nothing is remembered, so the wall clock keeps epochs apart across restarts.
+    last_epoch_ = std::max(last_epoch_ + 1, static_cast<std::uint64_t>(now.wall_ns / 1'000'000));
+    source.epoch = last_epoch_;
+    return;
+  }
+  const Bytes body = SourceRecord{source.name, last_epoch_ + 1, false}.encode();
+  (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
+  ledger_->log().begin(now.wall_ns);
+  ledger_->log().append(spool::Kind::source, {}, body, 0, true);
+  ledger_->log().finish();
+  source.epoch = ++last_epoch_;
+}
+
+void BrokerState::renew(const wire::Head& head, Now now) {
+  auto renew = wire::decode<wire::Renew>(head);
+  if (!renew) return;  // it has no answer
+  for (std::uint64_t id : renew->sessions) {
+    auto session = sessions_.find(id);
+    if (session != sessions_.end()) session->second.lease_until = now.instant + config_.lease;
+  }
+}
+
+void BrokerState::goodbye(Session& session, Now now) {
+  const std::string name = session.source;
+  const bool settled = session.unanswered.empty();
+  end_session(session.id, false, now);
+  Source* source = sources_.find(name);
+  if (source == nullptr || !settled) return;
+  // Nothing of it is outstanding, so nothing can be sent twice: it need not be remembered.
+  if (ledger_->has_log()) {
+    const Bytes body = SourceRecord{name, source->epoch, true}.encode();
+    (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
+    ledger_->log().begin(now.wall_ns);
+    ledger_->log().append(spool::Kind::source, {}, body, 0, true);
+    ledger_->log().finish();
+  }
+  sources_.forget(name);
+}
+
+Session* BrokerState::session_of(const Peer& peer) {
+  auto found = session_of_peer_.find(peer);
+  return found == session_of_peer_.end() ? nullptr : &sessions_.at(found->second);
+}
+
+Session* BrokerState::session_of_source(std::string_view source) {
+  auto found = session_of_source_.find(source);
+  return found == session_of_source_.end() ? nullptr : &sessions_.at(found->second);
+}
+
+/// The connection is gone, the client perhaps not: its members keep what they hold until the lease ends.
+void BrokerState::on_unreachable(const Peer& peer, Now) {
+  Session* session = session_of(peer);
+  if (session == nullptr) return;
+  for (const auto& [member, group] : session->groups) groups_.at(group)->suspend(key_of(*session, member));
+  session_of_peer_.erase(peer);
+  session->peer.clear();
+}
+
+void BrokerState::expire_sessions(Now now) {
+  std::vector<std::uint64_t> expired;
+  for (const auto& [id, session] : sessions_) {
+    if (session.lease_until <= now.instant) expired.push_back(id);
+  }
+  for (std::uint64_t id : expired) end_session(id, true, now);
+}
+
+void BrokerState::end_session(std::uint64_t id, bool lost, Now now) {
+  auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  Session& session = found->second;
+  flush_answers();
+  while (!session.groups.empty()) leave_group(session, session.groups.begin()->first, lost, now);
+  if (!session.peer.empty()) session_of_peer_.erase(session.peer);
+  auto by_source = session_of_source_.find(session.source);
+  if (by_source != session_of_source_.end() && by_source->second == id) session_of_source_.erase(by_source);
+  sessions_.erase(found);
+}
+
+void BrokerState::leave_group(Session& session, std::uint64_t member, bool lost, Now now) {
+  Group& group = *groups_.at(session.groups.at(member));
+  session.groups.erase(member);
+  const MemberKey key = key_of(session, member);
+  log_effects(group, group.leave(key, lost, now), now);
+  GroupRecord left;
+  left.what = GroupRecord::What::left;
+  left.group = group.id();
+  left.member = key;
+  log_group(left, now);
+  group.forget_member(key);
+}
+
+void BrokerState::say_goodbye() {
+  flush_answers();
+  for (auto& [id, session] : sessions_) {
+    send(session, wire::Goodbye{"the proxy is stopping; reconnect"}, ledger_->decided_batch());
+  }
+}
+
+std::uint64_t BrokerState::publish_window() const {
+  return std::clamp(publish_windows_bytes_max / std::max<std::uint64_t>(1, sessions_.size()),
+                    publish_window_bytes_min, std::max(publish_window_bytes_min, config_.publish_window_bytes));
+}
+
+}  // namespace spindle::proxy

@@ -1,0 +1,182 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/broker.hpp"
+#include "proxy/broker_config.hpp"
+#include "proxy/group.hpp"
+#include "proxy/ledger.hpp"
+#include "proxy/log_records.hpp"
+#include "proxy/session.hpp"
+#include "proxy/source_table.hpp"
+#include "spindle/wire/group_messages.hpp"
+#include "spindle/wire/packet.hpp"
+#include "spindle/wire/publish_messages.hpp"
+#include "spindle/wire/session_messages.hpp"
+#include "spindle/wire/values.hpp"
+
+namespace spindle::proxy {
+
+/// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_publish,
+/// broker_settle, broker_groups (attach, hand out, dead letters, figures), broker_recovery (state, replay, start).
+class BrokerState {
+ public:
+  explicit BrokerState(BrokerConfig config);
+
+  // broker_recovery.cpp
+  Result<void> replay(const spool::Record& record, Now now);
+  void start(std::optional<Broker::Log> log, Now now);
+
+  // broker.cpp
+  void on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now);
+  void on_durable(std::uint64_t batch);
+  std::vector<Outgoing> take_outgoing();
+  std::optional<Broker::Decided> take_batch();
+
+  // broker_sessions.cpp
+  void on_unreachable(const Peer& peer, Now now);
+  void expire_sessions(Now now);
+  void say_goodbye();
+
+  // broker_publish.cpp
+  void on_captured(BytesView topic, BytesView bytes, Now now);
+
+  // broker_groups.cpp
+  void on_block(const ReadRequest& request, const spool::Block& block, Now now);
+  void on_read_error(const ReadRequest& request, const Error& error);
+  std::vector<ReadRequest> take_reads(Now now);
+  void tick_groups(Now now);
+
+  std::optional<Instant> next_deadline() const;
+
+  Ledger& ledger() { return *ledger_; }
+  void set_space(std::uint64_t bytes_free) { bytes_free_ = bytes_free; }
+
+ private:
+  // broker.cpp
+  void dispatch(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
+  template <class M>
+  void send(Session& session, const M& message, std::uint64_t batch, std::vector<wire::TopicPacket> packets = {});
+  void send_error(Session& session, std::uint64_t answers, const Error& error);
+  void send_error(const Peer& peer, std::uint64_t answers, const Error& error);
+  void flush_answers();
+
+  // broker_sessions.cpp
+  void hello(const Peer& peer, const wire::Head& head, Now now);
+  Result<Source*> admit(const wire::Hello& hello) const;
+  Session& open_session(const Peer& peer, const wire::Hello& hello, Now now);
+  void grant_epoch(Source& source, Now now);
+  void renew(const wire::Head& head, Now now);
+  void goodbye(Session& session, Now now);
+  Session* session_of(const Peer& peer);
+  Session* session_of_source(std::string_view source);
+  void end_session(std::uint64_t id, bool lost, Now now);
+  void leave_group(Session& session, std::uint64_t member, bool lost, Now now);
+  std::uint64_t publish_window() const;
+
+  // broker_publish.cpp
+  void publish(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
+  void resume(Session& session, const wire::Head& head);
+  Result<std::vector<wire::Packet>> check_packets(const Session& session, std::span<const SharedBytes> frames);
+  void gap(Session& session, const Source& source, std::uint64_t number, std::uint64_t message, Now now);
+  wire::Outcome refuse(const Session& session, Source& source, std::uint64_t number, const Error& error, Now now);
+  bool has_window(Session& session, std::uint64_t bytes, std::uint64_t message, Now now);
+  void count_unanswered(Session& session, std::uint64_t bytes);
+  bool halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
+                    std::uint64_t reserve_bytes);
+  void append_events(BytesView topic, BytesView packet, std::uint32_t count);
+  wire::PacketHeader own_header(BytesView topic, std::uint32_t count, Now now);
+
+  // broker_settle.cpp
+  struct SettlePlan;
+  void settle(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
+  void plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
+  void plan_run(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
+  std::optional<Error> fault_of(const Session& session, const SettlePlan& plan, const wire::Turn& turn) const;
+  void take_deliveries(Session& session, SettlePlan& plan, const wire::Settlement& settlement, Now now);
+  void commit_settle(Session& session, Source& source, SettlePlan& plan, Now now);
+
+  // broker_groups.cpp
+  void attach(Session& session, const wire::Head& head, Now now);
+  Result<Group*> group_for(const wire::Attach& attach, const std::vector<wire::Pattern>& patterns, Now now);
+  void detach(Session& session, const wire::Head& head, Now now);
+  void credit(Session& session, const wire::Head& head);
+  void extend(Session& session, const wire::Head& head, Now now);
+  void admin(Session& session, const wire::Head& head);
+  Bytes group_figures(std::string_view only) const;
+  Group* group_of(const Session& session, std::uint64_t member) const;
+  Group* group_named(std::string_view name);
+  void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
+  void bury(Group& group, const std::vector<Burial>& burials, Now now);
+  void log_group(const GroupRecord& record, Now now);
+  void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
+  MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
+
+  // broker_recovery.cpp
+  Bytes state() const;
+  Result<void> restore(BytesView state, Now now);
+  Result<void> replay_events(const spool::Record& record);
+  Result<void> replay_settle(const spool::Record& record, Now now);
+  Result<void> replay_group(const spool::Record& record, Now now);
+
+  BrokerConfig config_;
+  std::unique_ptr<Ledger> ledger_;
+  std::string spool_;
+  std::uint64_t incarnation_ = 0;
+  std::uint64_t first_offset_ = 0;
+  std::uint64_t bytes_free_ = ~std::uint64_t{0};
+
+  // logged: part of the state at the head of each segment
+  SourceTable sources_;
+  std::map<std::uint64_t, std::unique_ptr<Group>> groups_;
+  std::uint64_t last_epoch_ = 0;
+  std::uint64_t last_group_ = 0;
+  std::uint64_t run_ = 0;
+
+  // not logged
+  std::map<std::uint64_t, Session> sessions_;
+  std::unordered_map<Peer, std::uint64_t> session_of_peer_;
+  std::map<std::string, std::uint64_t, std::less<>> session_of_source_;
+  std::set<Peer> told_unknown_;
+  std::mt19937_64 random_;
+  wire::Values values_;
+  wire::Values packet_values_;
+
+  // the proxy as a source of its own: captured events and dead letters
+  std::uint64_t own_epoch_ = 0;
+  std::uint64_t own_sequence_ = 0;
+  std::map<std::string, std::uint64_t, std::less<>> own_counts_;
+
+  // replay: whether the record at hand begins a commit, and whether that is a publish
+  bool replay_begins_commit_ = true;
+  bool replay_is_publish_ = false;
+  static constexpr std::uint64_t no_commit = ~std::uint64_t{0};
+  std::uint64_t replay_commit_ = no_commit;  // the offset at which more packets of the same publish would stand
+};
+
+inline constexpr std::string_view own_source = "_spindle/proxy";
+inline constexpr std::size_t sessions_max = 10'000;
+inline constexpr std::size_t groups_max = 10'000;
+/// The sum of all publish windows: what clients may make the proxy hold that is not on disk yet.
+inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
+inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;
+inline constexpr std::uint64_t halt_retry_ms = 250;
+/// How much of the log a group reads at once.
+inline constexpr std::size_t read_bytes_max = 512 * 1024;
+
+template <class M>
+void BrokerState::send(Session& session, const M& message, std::uint64_t batch,
+                       std::vector<wire::TopicPacket> packets) {
+  if (session.peer.empty()) return;  // its connection is lost; it will say hello again
+  ledger_->hold(session.peer, {wire::encode(session.id, ++session.sent, message), std::move(packets)}, batch);
+}
+
+}  // namespace spindle::proxy

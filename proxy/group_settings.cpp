@@ -1,0 +1,68 @@
+#include "proxy/group_settings.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace spindle::proxy {
+namespace {
+
+struct Field {
+  std::string_view name;
+  std::uint64_t GroupSettings::*setting;
+  std::optional<std::uint64_t> wire::GroupOptions::*option;
+  std::uint64_t least;
+  std::uint64_t most;
+};
+
+constexpr std::uint64_t day_ms = 24ull * 60 * 60 * 1000;
+
+constexpr std::array fields{
+    Field{"max_attempts", &GroupSettings::max_attempts, &wire::GroupOptions::max_attempts, 1, 1'000'000},
+    Field{"backoff_min_ms", &GroupSettings::backoff_min_ms, &wire::GroupOptions::backoff_min_ms, 0, day_ms},
+    Field{"backoff_max_ms", &GroupSettings::backoff_max_ms, &wire::GroupOptions::backoff_max_ms, 0, day_ms},
+    Field{"backoff_factor", &GroupSettings::backoff_factor, &wire::GroupOptions::backoff_factor, 1, 100},
+    Field{"ack_deadline_ms", &GroupSettings::ack_deadline_ms, &wire::GroupOptions::ack_deadline_ms, 10, day_ms},
+};
+
+}  // namespace
+
+Result<GroupSettings> GroupSettings::with(const wire::GroupOptions& options) {
+  GroupSettings settings;
+  for (const Field& field : fields) {
+    const auto& asked = options.*field.option;
+    if (!asked) continue;
+    if (*asked < field.least || *asked > field.most) {
+      return fail(ErrorCode::invalid_argument, std::string(field.name) + " must be between " +
+                                                   std::to_string(field.least) + " and " +
+                                                   std::to_string(field.most));
+    }
+    settings.*field.setting = *asked;
+  }
+  settings.backoff_max_ms = std::max(settings.backoff_max_ms, settings.backoff_min_ms);
+  return settings;
+}
+
+std::optional<std::string> GroupSettings::difference(const wire::GroupOptions& options) const {
+  for (const Field& field : fields) {
+    const auto& asked = options.*field.option;
+    if (asked && *asked != this->*field.setting) {
+      return std::string(field.name) + " is " + std::to_string(this->*field.setting) + ", not " +
+             std::to_string(*asked);
+    }
+  }
+  return std::nullopt;
+}
+
+Duration GroupSettings::backoff(std::uint64_t attempt) const {
+  std::uint64_t ms = backoff_min_ms;
+  for (std::uint64_t i = 1; i < attempt && ms < backoff_max_ms; ++i) ms *= backoff_factor;
+  return std::chrono::milliseconds(std::min(ms, backoff_max_ms));
+}
+
+wire::GroupOptions GroupSettings::options() const {
+  wire::GroupOptions options;
+  for (const Field& field : fields) options.*field.option = this->*field.setting;
+  return options;
+}
+
+}  // namespace spindle::proxy

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "spindle/base/clock.hpp"
+#include "spindle/wire/group_messages.hpp"
+
+namespace spindle::proxy {
+
+/// How a group treats its deliveries; fixed when it is made.
+struct GroupSettings {
+  std::uint64_t max_attempts = 8;
+  std::uint64_t backoff_min_ms = 1'000;
+  std::uint64_t backoff_max_ms = 60'000;
+  std::uint64_t backoff_factor = 2;
+  std::uint64_t ack_deadline_ms = 30'000;
+
+  /// The defaults with what a member asked for.
+  static Result<GroupSettings> with(const wire::GroupOptions& options);
+  /// What `options` asks for that is not so here: "max_attempts is 8, not 3"; nothing when all agrees.
+  std::optional<std::string> difference(const wire::GroupOptions& options) const;
+  /// How long after failed attempt number `attempt` the next may begin.
+  Duration backoff(std::uint64_t attempt) const;
+  Duration ack_deadline() const { return std::chrono::milliseconds(ack_deadline_ms); }
+
+  wire::GroupOptions options() const;
+};
+
+}  // namespace spindle::proxy

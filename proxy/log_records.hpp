@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "proxy/group.hpp"
+#include "spindle/wire/publish_messages.hpp"
+
+/// The bodies of the broker's own records in the log (FORMAT.md, "Records of the broker"): msgpack arrays.
+namespace spindle::proxy {
+
+/// Kind source: the source was granted an epoch, or is forgotten.
+struct SourceRecord {
+  std::string source;
+  std::uint64_t epoch = 0;
+  bool forget = false;
+
+  Bytes encode() const;
+  static Result<SourceRecord> decode(BytesView body, wire::Values& values);
+};
+
+/// Kind outcome: a commit that was finally refused.
+struct OutcomeRecord {
+  std::string source;
+  wire::Outcome outcome;
+
+  Bytes encode() const;
+  static Result<OutcomeRecord> decode(BytesView body, wire::Values& values);
+};
+
+/// Kind settle: the turns of one settle message; the events that they publish follow in the same commit.
+struct SettleRecord {
+  std::string source;
+  std::vector<wire::Outcome> outcomes;
+  std::vector<GroupEffect> effects;
+
+  Bytes encode() const;
+  static Result<SettleRecord> decode(BytesView body, wire::Values& values);
+};
+
+/// Kind group: one change of one group.
+struct GroupRecord {
+  enum class What : std::uint8_t { create = 0, pattern = 1, joined = 2, left = 3, effects = 4 };
+  What what = What::create;
+  std::uint64_t group = 0;
+  /// create: the group's value, as Group::write makes it.
+  Bytes value;
+  std::string pattern;
+  MemberKey member;
+  std::vector<GroupEffect> effects;
+
+  Bytes encode() const;
+  static Result<GroupRecord> decode(BytesView body, wire::Values& values);
+};
+
+}  // namespace spindle::proxy

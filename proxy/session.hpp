@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/broker.hpp"
+#include "proxy/source_table.hpp"
+#include "spindle/base/clock.hpp"
+
+namespace spindle::proxy {
+
+/// A client's connection in time: from its welcome until it says goodbye, is fenced, or its lease ends. The proxy's
+/// memory only; after a restart clients say hello again.
+struct Session {
+  std::uint64_t id = 0;
+  /// "" while the connection is lost but the lease still runs.
+  Peer peer;
+  /// "" for one that only administers.
+  std::string source;
+  std::uint64_t epoch = 0;
+  Instant lease_until{};
+  /// Messages sent to the client so far.
+  std::uint64_t sent = 0;
+  bool halted = false;
+  /// Group by the number that the client gave its member.
+  std::map<std::uint64_t, std::uint64_t> groups;
+
+  /// Answers of this loop turn, sent as one message each.
+  std::vector<wire::Outcome> published;
+  std::uint64_t published_answers = 0;
+  std::vector<wire::Outcome> settled;
+  std::uint64_t settled_answers = 0;
+
+  /// Bytes of commits whose answer is not durable yet, by batch.
+  std::uint64_t unanswered_bytes = 0;
+  std::deque<std::pair<std::uint64_t, std::uint64_t>> unanswered;
+};
+
+}  // namespace spindle::proxy
