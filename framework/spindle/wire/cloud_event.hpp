@@ -24,7 +24,8 @@ struct CloudEvent {
   /// Every member besides specversion, id, source, type and data.
   std::vector<Attribute> attributes;
 
-  /// Fails on a map without specversion "1.0", id, source and type, on a key given twice, and on trailing bytes.
+  /// Fails on a map without specversion "1.0", id, source and type, on a key given twice, on trailing bytes, and
+  /// beyond event_bytes_max (data), attributes_max and attributes_bytes_max (all the rest).
   static Result<CloudEvent> parse(std::string_view topic, BytesView bytes);
 };
 

@@ -74,6 +74,7 @@ void GroupOptions::read(Cursor& at) {
     if (field == nullptr) {
       return at.fail(ErrorCode::unsupported, "group option '" + std::string(option) + "' is not known");
     }
+    if (*field) return at.fail(ErrorCode::malformed, "group option '" + std::string(option) + "' stands twice");
     *field = at.uint(option);
   }
 }

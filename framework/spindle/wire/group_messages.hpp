@@ -169,7 +169,7 @@ struct Settle {
 /// Client: this delivery needs longer; its ack deadline begins anew.
 struct Extend {
   static constexpr Kind kind = Kind::extend;
-  static constexpr std::size_t field_count = 2;
+  static constexpr std::size_t field_count = 5;  // the delivery id has four
   std::uint64_t member = 0;
   DeliveryId delivery;
 

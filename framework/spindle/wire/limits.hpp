@@ -11,6 +11,7 @@ inline constexpr std::size_t group_name_bytes_max = 64;
 inline constexpr std::size_t source_bytes_max = 200;
 inline constexpr std::size_t event_bytes_max = 1024 * 1024;
 inline constexpr std::size_t attributes_bytes_max = 16 * 1024;
+inline constexpr std::size_t attributes_max = 64;              // each name is compared with those before it
 inline constexpr std::size_t packet_bytes_target = 64 * 1024;  // coalescing stops here
 inline constexpr std::size_t packet_bytes_max = event_bytes_max + 64 * 1024;
 inline constexpr std::size_t packet_events_max = 65'536;

@@ -64,7 +64,7 @@ struct Message {
 class Head {
  public:
   /// `values` is scratch and must outlive the Head, as `bytes` must. Fails with `malformed`, or `unsupported` for a
-  /// kind that this version does not know; then `number()` is still good for naming the message in the answer.
+  /// kind that this version does not know; then the envelope's session and number are still good for the answer.
   Head(BytesView bytes, Values& values);
 
   bool ok() const { return !error_; }

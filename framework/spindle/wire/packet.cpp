@@ -1,5 +1,6 @@
 #include "spindle/wire/packet.hpp"
 
+#include "spindle/wire/attributes.hpp"
 #include "spindle/wire/limits.hpp"
 #include "spindle/wire/topic.hpp"
 #include "spindle/wire/values.hpp"
@@ -29,31 +30,12 @@ void write_header(Bytes& out, const PacketHeader& header, const std::uint32_t* k
   }
 }
 
-/// The bytes of one element of the array at the front, which was read without error before.
-BytesView element(BytesView bytes, std::size_t index) {
+/// Where element `index` begins in the array at the front, which was read without error before.
+std::size_t element_at(BytesView bytes, std::size_t index) {
   std::size_t offset = 0;
   array_head(bytes, offset);
   for (std::size_t i = 0; i < index; ++i) (void)skip_value(bytes, offset);
-  const std::size_t begin = offset;
-  (void)skip_value(bytes, offset);
-  return bytes.substr(begin, offset - begin);
-}
-
-/// The next value's bytes, which must be a map or nil; empty for nil.
-Result<BytesView> attributes_at(BytesView bytes, std::size_t& offset) {
-  const std::size_t begin = offset;
-  if (begin < bytes.size() && bytes[begin] == '\xc0') {
-    ++offset;
-    return BytesView{};
-  }
-  std::size_t head = offset;
-  if (!map_head(bytes, head)) return fail(ErrorCode::malformed, "an event's attributes are neither a map nor nil");
-  if (auto skipped = skip_value(bytes, offset); !skipped) return fail(skipped.error());
-  if (offset - begin > limits::attributes_bytes_max) {
-    return fail(ErrorCode::too_large, "an event's attributes are larger than attributes_bytes_max (" +
-                                          std::to_string(limits::attributes_bytes_max) + ")");
-  }
-  return bytes.substr(begin, offset - begin);
+  return offset;
 }
 
 Result<BytesView> bin_at(BytesView bytes, std::size_t& offset) {
@@ -133,9 +115,13 @@ Result<Packet> Packet::parse(BytesView bytes, Values& scratch) {
     }
   }
   const bool has_attributes = !at.nil();
-  if (has_attributes) at.map("packet attributes");
   if (!at.ok()) return fail(at.error());
-  if (has_attributes) header.attributes = element(bytes, header_fields - 1);
+  if (has_attributes) {
+    std::size_t attributes_offset = element_at(bytes, header_fields - 1);
+    auto attributes = attributes_at(bytes, attributes_offset);
+    if (!attributes) return fail(attributes.error());
+    header.attributes = *attributes;
+  }
   if (event_class > 1) return fail(ErrorCode::malformed, "packet class is neither live (0) nor durable (1)");
   if (count > limits::packet_events_max) {
     return fail(ErrorCode::too_large, "a packet has more events than packet_events_max (" +
@@ -180,14 +166,10 @@ Bytes Packet::slice(std::size_t first, std::size_t count) const {
 }
 
 void PacketBuilder::add(BytesView data, BytesView attributes, std::optional<std::uint32_t> key) {
-  Writer to(events_);
-  to.array(2);
-  if (attributes.empty()) {
-    to.nil();
-  } else {
-    to.raw(attributes);
-  }
-  to.bin(data);
+  static constexpr BytesView event_head = "\x92";
+  static constexpr BytesView event_head_nil = "\x92\xc0";
+  events_.append(attributes.empty() ? event_head_nil : event_head).append(attributes);
+  Writer(events_).bin(data);
   if (key) keys_.push_back(*key);
   ++count_;
 }

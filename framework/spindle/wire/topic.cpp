@@ -1,11 +1,9 @@
 #include "spindle/wire/topic.hpp"
 
-#include "spindle/wire/limits.hpp"
-
 namespace spindle::wire {
 namespace {
 
-std::string quoted(std::string_view text) { return "'" + std::string(text.substr(0, 80)) + "'"; }
+std::string quoted(std::string_view text) { return std::string("'").append(text.substr(0, 80)).append("'"); }
 
 /// The token at the front of `rest`, which is moved behind it and its dot.
 std::string_view next_token(std::string_view& rest) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "spindle/base/result.hpp"
+#include "spindle/wire/limits.hpp"
 
 namespace spindle::wire {
 
@@ -23,7 +24,7 @@ constexpr bool is_token_character(char c) {
 }
 
 constexpr bool is_topic(std::string_view topic) {
-  if (topic.empty() || topic.size() > 200) return false;
+  if (topic.empty() || topic.size() > limits::topic_bytes_max) return false;
   bool in_token = false;
   for (char c : topic) {
     if (c == '.') {

@@ -167,6 +167,25 @@ std::optional<std::uint32_t> map_head(BytesView bytes, std::size_t& offset) {
   return container_head(bytes, offset, 0x80, 0xf0, 0xde);
 }
 
+std::optional<std::string_view> str_at(BytesView bytes, std::size_t& offset) {
+  std::size_t at = offset;
+  const auto take = [&](std::size_t size) {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    at += size;
+    return value;
+  };
+  if (at >= bytes.size()) return std::nullopt;
+  const std::size_t tag = take(1);
+  const std::size_t length_bytes = tag == 0xd9 ? 1 : tag == 0xda ? 2 : tag == 0xdb ? 4 : 0;
+  if ((tag & 0xe0) != 0xa0 && length_bytes == 0) return std::nullopt;
+  if (length_bytes > bytes.size() - at) return std::nullopt;
+  const std::size_t size = length_bytes == 0 ? tag & 0x1f : take(length_bytes);
+  if (size > bytes.size() - at || !is_utf8(bytes.substr(at, size))) return std::nullopt;
+  offset = at + size;
+  return bytes.substr(at, size);
+}
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
@@ -214,8 +233,11 @@ std::uint64_t Cursor::uint(std::string_view field) {
 }
 
 std::int64_t Cursor::sint(std::string_view field) {
-  if (peek() == ValueType::sint) return next(ValueType::sint, field)->sint;
-  std::uint64_t value = uint(field);
+  if (peek() == ValueType::sint) {
+    const Value* negative = next(ValueType::sint, field);
+    return negative ? negative->sint : 0;
+  }
+  const std::uint64_t value = uint(field);
   if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     fail(ErrorCode::malformed, std::string(field) + " is above the largest signed integer");
     return 0;
@@ -276,7 +298,7 @@ void Cursor::skip() {
 }
 
 std::optional<ValueType> Cursor::peek() const {
-  if (at_ >= values_.size()) return std::nullopt;
+  if (error_ || at_ >= values_.size()) return std::nullopt;
   return values_[at_].type;
 }
 

@@ -57,6 +57,9 @@ Result<void> skip_value(BytesView bytes, std::size_t& offset);
 std::optional<std::uint32_t> array_head(BytesView bytes, std::size_t& offset);
 std::optional<std::uint32_t> map_head(BytesView bytes, std::size_t& offset);
 
+/// The string that begins at `offset`, which is moved behind it; nothing when there is no string or it is not UTF-8.
+std::optional<std::string_view> str_at(BytesView bytes, std::size_t& offset);
+
 /// Whether the text is UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
 
@@ -79,7 +82,7 @@ class Cursor {
   bool nil();
   void skip();
 
-  /// The next value's type without stepping; nothing at the end.
+  /// The next value's type without stepping; nothing at the end or after a failure.
   std::optional<ValueType> peek() const;
   bool ok() const { return !error_; }
   void fail(ErrorCode code, std::string text);
