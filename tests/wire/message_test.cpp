@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "spindle/wire/group_messages.hpp"
+#include "spindle/wire/limits.hpp"
 #include "spindle/wire/publish_messages.hpp"
 #include "spindle/wire/session_messages.hpp"
 
@@ -205,6 +206,23 @@ TEST_CASE("lists beyond their limits are refused before they are read") {
     for (int i = 0; i < 4097; ++i) to.nil();
   };
   CHECK(error_of<Settle>(2, turns).code == ErrorCode::too_large);
+}
+
+TEST_CASE("counts that no packet can have are refused") {
+  const auto settle = [](std::uint64_t run, std::uint64_t count, std::uint64_t published) {
+    return [=](Writer& to) {
+      to.uint(1).array(1).array(3).uint(run).array(1).array(7);
+      for (int i = 0; i < 5; ++i) to.uint(1);
+      to.uint(count).uint(0).array(1).array(3).uint(0).uint(0).uint(published);
+    };
+  };
+  for (const std::uint64_t wrong : {std::uint64_t{0}, std::uint64_t{limits::packet_events_max} + 1, UINT64_MAX}) {
+    CHECK(error_of<Settle>(2, settle(1, wrong, 1)).text.find("count is not between") == 0);
+    CHECK(error_of<Settle>(2, settle(1, 1, wrong)).text.find("count is not between") == 0);
+    (void)error_of<Settle>(2, settle(wrong, 1, 1));
+  }
+  // a few bytes must not become billions of commits
+  CHECK(error_of<Settle>(2, settle(limits::turns_per_settle_max + 1, 1, 1)).code == ErrorCode::too_large);
 }
 
 TEST_CASE("a verdict that is none and a retry without its fields are refused") {

@@ -45,6 +45,16 @@ void close_fields(Cursor& at, std::uint32_t extra) {
   for (std::uint32_t i = 0; i < extra && at.ok(); ++i) at.skip();
 }
 
+/// Events of one hand-out or packet: never none, and never more than a packet can hold.
+std::uint64_t read_count(Cursor& at) {
+  const std::uint64_t count = at.uint("count");
+  if (at.ok() && (count == 0 || count > limits::packet_events_max)) {
+    at.fail(ErrorCode::malformed,
+            "count is not between 1 and packet_events_max (" + std::to_string(limits::packet_events_max) + ")");
+  }
+  return count;
+}
+
 }  // namespace
 
 void GroupOptions::write(Writer& to) const {
@@ -110,7 +120,7 @@ void Claim::write(Writer& to) const {
 void Claim::read(Cursor& at) {
   const std::uint32_t extra = open_fields(at, "claim", 6);
   first = read_id(at);
-  count = at.uint("count");
+  count = read_count(at);
   attempt = at.uint("attempt");
   close_fields(at, extra);
 }
@@ -168,7 +178,7 @@ void Deliver::read(Cursor& at) {
     Entry& entry = entries.emplace_back();
     entry.handout = at.uint("handout");
     entry.offset = at.uint("offset");
-    entry.count = at.uint("count");
+    entry.count = read_count(at);
     entry.attempt = at.uint("attempt");
     close_fields(at, extra);
   }
@@ -200,7 +210,7 @@ void Settlement::read(Cursor& at) {
   const std::uint32_t extra = open_fields(at, "settlement", 7);
   member = at.uint("member");
   first = read_id(at);
-  count = at.uint("count");
+  count = read_count(at);
   const std::uint64_t word = at.uint("verdict");
   if (word > 2) at.fail(ErrorCode::malformed, "verdict is not ack (0), retry (1) or reject (2)");
   verdict = static_cast<Verdict>(word);
@@ -228,7 +238,8 @@ void Turn::read(Cursor& at) {
     Publication& publication = publications.emplace_back();
     publication.packet = at.uint("packet");
     publication.first = at.uint("first");
-    publication.count = at.uint("count");
+    publication.count = read_count(at);
+    if (publication.first > limits::packet_events_max) at.fail(ErrorCode::malformed, "first is not in a packet");
     close_fields(at, more);
   }
   close_fields(at, extra);
@@ -242,6 +253,16 @@ void Settle::write(Writer& to) const {
 void Settle::read(Cursor& at) {
   first_number = at.uint("first_number");
   read_list(at, "turns", limits::turns_per_settle_max, turns);
+  // The short form makes many commits of a few bytes, so they are counted, not the turns.
+  std::uint64_t commits = 0;
+  for (const Turn& turn : turns) {
+    if (turn.run == 0) at.fail(ErrorCode::malformed, "a turn's run is 0");
+    if (turn.run > limits::turns_per_settle_max - commits) {
+      return at.fail(ErrorCode::too_large, "a settle has more than turns_per_settle_max (" +
+                                               std::to_string(limits::turns_per_settle_max) + ") commits");
+    }
+    commits += turn.run;
+  }
 }
 
 void Extend::write(Writer& to) const {
