@@ -37,6 +37,9 @@ class LiveCopies {
   void drop_taken();
   bool empty() const { return taken_.empty(); }
 
+  /// Any thread: bytes of batches that were offered and not yet sent or dropped.
+  std::size_t bytes_held() const { return offered_.bytes(); }
+
  private:
   void drop_front();
 

@@ -18,6 +18,8 @@ spdlog::logger& logger() {
   return *made;
 }
 
+constexpr Duration interval = std::chrono::seconds(1);
+
 }  // namespace
 
 void set_level(std::string_view level) {
@@ -32,7 +34,7 @@ void error(std::string_view line) { logger().error(line); }
 
 std::uint64_t Throttle::due(Instant now) {
   if (waiting_ == 0 || now < next_) return 0;
-  next_ = now + std::chrono::seconds(1);
+  next_ = now < Instant::max() - interval ? now + interval : now;
   return std::exchange(waiting_, 0);
 }
 

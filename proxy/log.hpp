@@ -22,7 +22,7 @@ void error(std::string_view line);
 class Throttle {
  public:
   void add(std::uint64_t count = 1) { waiting_ += count; }
-  /// How many were added since the last line, when a line is due now; 0 when none is.
+  /// How many were added since the last line, when a line is due now; 0 when none is. Instant::max() makes one due.
   std::uint64_t due(Instant now);
   std::uint64_t waiting() const { return waiting_; }
 
