@@ -105,6 +105,7 @@ class ClientSession {
   struct Member {
     wire::Attach request;
     std::uint64_t asked_by = 0;  // number of the attach without an answer
+    std::optional<Instant> again_at;
     Holdings held;
   };
   struct AdminRequest {
@@ -112,26 +113,32 @@ class ClientSession {
     wire::Admin admin;
   };
 
-  void say_hello(Instant now);
-  void end_session(Error why);
-  void end_for_good(Error why);
-  void send_attach(Member& member);
-  void begin_if_attached();
   template <class M>
   std::uint64_t queue(const M& message);
-  template <class M, class Handler>
-  void handle(const wire::Head& head, Handler handler);
+  void say_hello();
+  void end_session(const Error& why, State next);
+  void end_for_good(Error why);
+  void send_attach(Member& member);
+  void send_admin(const AdminRequest& request);
+  void become_ready_if_attached();
+  bool expects_answer() const;
+  Result<void> check_open() const;
+  Member* find(std::uint64_t member);
+  void release_settled();
 
-  void on_welcome(wire::Welcome welcome);
-  void on_outcomes(std::vector<wire::Outcome> outcomes);
+  void on_checked_message(const wire::Head& head, std::span<const SharedBytes> frames, Instant now);
+  void on_welcome(const wire::Welcome& welcome);
+  void on_outcomes(const std::vector<wire::Outcome>& outcomes);
   void on_halted(const wire::Halted& halted, Instant now);
   void on_attached(const wire::Attached& attached);
   void on_deliver(const wire::Deliver& deliver, std::span<const SharedBytes> frames);
   void on_detached(const wire::Detached& detached);
-  void on_error(const wire::ErrorMessage& error, Instant now);
-  void on_own_error(std::uint64_t answers, const Error& error, Instant now);
-  Member* find(std::uint64_t member);
-  bool expects_answer() const;
+  void on_admin_reply(const wire::AdminReply& reply);
+  void on_goodbye(const wire::Goodbye& goodbye, Instant now);
+  void on_error(std::uint64_t session, const wire::ErrorMessage& message, Instant now);
+  void on_session_error(const Error& error, Instant now);
+  void on_hello_error(const wire::ErrorMessage& message, Instant now);
+  void on_request_error(std::uint64_t answers, const Error& error, Instant now);
 
   SessionOptions options_;
   State state_ = State::offline;
@@ -140,7 +147,6 @@ class ClientSession {
   std::uint64_t session_ = 0;
   std::uint64_t last_number_ = 0;   // of messages; never begins anew, so answers to old sessions match nothing
   std::uint64_t hello_number_ = 0;  // of the newest hello
-  bool was_ready_ = false;
   std::optional<Instant> hello_at_;
   std::optional<Instant> resume_at_;
   std::uint64_t halted_from_ = 0;

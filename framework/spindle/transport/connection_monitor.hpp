@@ -13,7 +13,7 @@ class Context;
 enum class ConnectionChange : std::uint8_t { up, down };
 
 /// Tells when a socket's connection came up (handshake done) and went down. tcp:// and ipc:// only; libzmq has no
-/// such events for inproc://. Make it before the socket connects. The same thread as the socket.
+/// such events for inproc://. Make it before the socket connects, destroy it before the socket; the same thread.
 class ConnectionMonitor {
  public:
   static Result<ConnectionMonitor> attach(Context& context, Socket& socket);
@@ -26,8 +26,10 @@ class ConnectionMonitor {
   std::optional<ConnectionChange> next();
 
  private:
-  explicit ConnectionMonitor(Socket events);
+  ConnectionMonitor(Socket events, void* monitored);
+  void stop();
   Socket events_;
+  void* monitored_;
 };
 
 }  // namespace spindle::transport

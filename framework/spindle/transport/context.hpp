@@ -13,7 +13,7 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// libzmq's own handle, for the classes of this folder.
+  /// The zmq::context_t, for the classes of this folder.
   void* handle() const;
 
  private:

@@ -57,7 +57,6 @@ class LivePath {
  private:
   LivePath(LivePublisher publisher, LiveSubscriber subscriber);
   Result<void> echo(Now now);
-  std::string echo_topic() const;
 
   LivePublisher publisher_;
   LiveSubscriber subscriber_;
@@ -67,7 +66,6 @@ class LivePath {
   Instant echo_at_{};
   Instant replace_at_{};
   Duration echo_again_ = echo_again_min;
-  bool busy_ = false;  // the publisher's socket took not everything
   std::uint64_t malformed_ = 0;
   std::uint64_t reconnects_ = 0;
   std::optional<Error> last_malformed_;

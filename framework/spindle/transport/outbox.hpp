@@ -3,11 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "spindle/base/clock.hpp"
@@ -51,17 +54,27 @@ class Outbox {
   /// The next message the window lets through.
   std::optional<wire::Message> next(std::uint64_t session, std::uint64_t message_number);
 
-  /// An outcome from the proxy. Returns the part that was not known before, if any, and passes the settlements of the
-  /// turns in it to `settled` (see take_settled).
-  std::optional<session_event::Committed> on_outcome(wire::Outcome outcome);
-  /// Deliveries that have got a durable outcome since the last call.
-  std::vector<wire::Settlement> take_settled();
+  /// An outcome from the proxy: tells `events` of the commits whose outcome was not known before.
+  void on_outcome(const wire::Outcome& outcome, std::vector<SessionEvent>& events);
+  /// Gives every commit this refusal as its outcome: nothing can be stored.
+  void refuse_all(const Error& why, std::vector<SessionEvent>& events);
+  /// Deliveries of the turns that got an outcome since the last call.
+  struct SettledRange {
+    std::uint64_t member = 0;
+    wire::DeliveryId first;
+    std::uint64_t count = 0;
+    /// The turn was refused for another reason than being stale: the member holds them still.
+    bool held = false;
+  };
+  std::vector<SettledRange> take_settled() { return std::exchange(settled_, {}); }
 
   /// The highest number up to which every commit has an outcome.
   std::uint64_t acknowledged() const { return base_ + answered_; }
   /// Commits without an outcome, sent or not.
   std::uint64_t unanswered() const { return last_ticket_ - answered_; }
   bool in_flight() const { return sent_ > 0; }
+  /// Whether the message of this number, in this session, carried commits that are without an outcome.
+  bool carried_by(std::uint64_t message_number) const;
   std::size_t bytes() const { return bytes_; }
 
  private:
@@ -79,20 +92,29 @@ class Outbox {
     Ticket first = 0;
     std::uint64_t commits = 0;
     std::size_t bytes = 0;
+    std::uint64_t events = 0;
+    std::uint64_t message_number = 0;  // when it was sent last
     std::vector<Draft> drafts;
     std::vector<wire::TopicPacket> packets;
     std::vector<wire::Turn> turns;
+    std::vector<Ticket> turn_tickets;  // of each turn's first commit
 
     Ticket end() const { return first + commits; }
   };
 
-  Shipment& open_settle(std::size_t bytes, std::size_t packets);
+  Result<void> check_commit(std::span<const OutgoingEvent> events) const;
   Shipment& new_shipment(bool is_publish);
-  std::vector<wire::Publication> add_events(Shipment& to, std::span<const OutgoingEvent> events, WallNs now);
+  Shipment& open_settle(std::size_t bytes, std::size_t packets);
+  wire::Turn& new_turn(Shipment& shipment);
+  bool extends_last_turn(const Shipment& shipment, const wire::Settlement& settlement) const;
+  void add_commits(Shipment& to, std::uint64_t count, std::size_t bytes);
+  void add_events(Shipment& to, std::span<const OutgoingEvent> events, WallNs now, wire::Turn* turn);
   void seal(Shipment& shipment);
-  Result<void> check_commit(std::span<const OutgoingEvent> events);
   bool window_has_room(const Shipment& shipment) const;
-  void collect_settled(const Shipment& shipment, Ticket from, Ticket to);
+
+  std::size_t shipment_with(Ticket ticket) const;
+  void tell(const wire::Outcome& outcome, Ticket from, Ticket to, std::vector<SessionEvent>& events);
+  void collect_settled(Ticket from, Ticket to, bool held);
   std::uint64_t events_between(Ticket from, Ticket to) const;
   void mark_answered(Ticket from, Ticket to);
   void drop_answered();
@@ -109,12 +131,17 @@ class Outbox {
   std::uint64_t bytes_in_flight_ = 0;
   std::size_t bytes_ = 0;
 
-  std::uint64_t base_ = 0;  // number = base_ + ticket
+  std::uint64_t base_ = 0;  // number = base_ + ticket; wraps when tickets were used up before the first number
   Ticket last_ticket_ = 0;
   Ticket answered_ = 0;                      // all up to here
   std::map<Ticket, Ticket> answered_above_;  // and these: first to one behind the last
-  std::vector<wire::Settlement> settled_;
-  std::unordered_map<std::string, std::uint64_t> topic_counts_;  // in epoch_
+  std::vector<SettledRange> settled_;
+
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, std::uint64_t, TextHash, std::equal_to<>> topic_counts_;  // in epoch_
 };
 
 }  // namespace spindle::transport

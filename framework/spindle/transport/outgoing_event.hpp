@@ -24,7 +24,7 @@ struct OutgoingEvent {
 /// Topics that one source may publish on while it lives: each costs a counter.
 inline constexpr std::size_t topics_per_source_max = 100'000;
 
-/// Whether topic and sizes are within the limits of the wire.
-Result<void> check_event(const OutgoingEvent& event);
+/// Whether the sizes of data and attributes are within the limits of the wire.
+Result<void> check_sizes(const OutgoingEvent& event);
 
 }  // namespace spindle::transport

@@ -19,7 +19,8 @@ namespace spindle::transport {
 class Context;
 class Multipart;
 
-enum class SocketKind : std::uint8_t { dealer, router, pub, sub, xpub, xsub };
+/// pair is for what happens inside one process (ConnectionMonitor).
+enum class SocketKind : std::uint8_t { dealer, router, pub, sub, xpub, xsub, pair };
 
 /// would_block: libzmq took nothing, since there is no connection or its queue is full. unreachable: a ROUTER has no
 /// connection of that identity (any more).
@@ -63,7 +64,7 @@ class Socket {
   /// How long closing may go on sending what is queued.
   void set_linger(Duration time);
 
-  /// libzmq's own handle, for the classes of this folder.
+  /// The zmq::socket_t, for the classes of this folder.
   void* handle() const;
 
   static constexpr std::size_t zero_copy_bytes_min = 4096;

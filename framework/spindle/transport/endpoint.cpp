@@ -1,0 +1,37 @@
+#include "spindle/transport/endpoint.hpp"
+
+namespace spindle::transport {
+namespace {
+
+constexpr std::string_view tcp = "tcp://";
+
+std::string_view host_of(std::string_view endpoint) {
+  if (!endpoint.starts_with(tcp)) return {};
+  endpoint.remove_prefix(tcp.size());
+  if (std::size_t source = endpoint.find(';'); source != endpoint.npos) endpoint.remove_prefix(source + 1);
+  return endpoint.substr(0, endpoint.rfind(':'));
+}
+
+}  // namespace
+
+Result<void> check_endpoint(std::string_view endpoint) {
+  for (std::string_view scheme : {tcp, std::string_view("ipc://"), std::string_view("inproc://")}) {
+    if (endpoint.starts_with(scheme) && endpoint.size() > scheme.size()) return {};
+  }
+  return fail(ErrorCode::invalid_argument, "'" + std::string(endpoint) +
+                                               "' is not an endpoint: write tcp://host:port, ipc://path or "
+                                               "inproc://name");
+}
+
+std::string live_endpoint(std::string_view dialled, std::string_view advertised_host, std::uint64_t port) {
+  std::string_view host = advertised_host.empty() ? host_of(dialled) : advertised_host;
+  if (host.empty()) host = "127.0.0.1";
+  const bool bare_ipv6 = host.find(':') != host.npos && host.front() != '[';
+  std::string endpoint(tcp);
+  if (bare_ipv6) endpoint += '[';
+  endpoint += host;
+  if (bare_ipv6) endpoint += ']';
+  return endpoint + ":" + std::to_string(port);
+}
+
+}  // namespace spindle::transport
