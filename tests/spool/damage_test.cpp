@@ -22,7 +22,7 @@ struct SmallLog {
     REQUIRE(log.open());
     for (int i = 0; i < 8; ++i) {
       const std::string number = std::to_string(i);
-      REQUIRE(log.commit({events("a." + number, std::string(700, static_cast<char>('a' + i)), 2),
+      REQUIRE(log.commit({events("a." + number, std::string(500, static_cast<char>('a' + i)), 2),
                           {Kind::settle, "", "settled " + number, 0}}));
     }
     log.decide({events("b", "one batch,")});

@@ -66,8 +66,7 @@ inline TestCommit random_commit(std::mt19937_64& random, std::size_t body_bytes_
   TestCommit commit;
   const auto records = 1 + random() % 4;
   for (std::uint64_t i = 0; i < records; ++i) {
-    std::string body(random() % body_bytes_max, '\0');
-    for (char& byte : body) byte = static_cast<char>(random());
+    std::string body(random() % body_bytes_max, static_cast<char>(random()));
     if (random() % 4 == 0) {
       commit.push_back({Kind::settle, "", std::move(body), 0});
     } else {
