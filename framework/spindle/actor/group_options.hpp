@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace spindle {
+
+/// Where a group begins when it is made; a group that exists goes on where it was.
+enum class StartAt : std::uint8_t {
+  beginning,  ///< the oldest event that is kept
+  now,        ///< events stored from now on
+};
+
+/// How a group treats deliveries. What is not set is the proxy's default, or what the group has already; a value that
+/// differs from what the group has is an error at start (group_mismatch), not a silent change.
+struct GroupOptions {
+  /// Attempts before an event goes to the dead letters (`_spindle.dead.<group>`). Default 8.
+  std::optional<std::uint64_t> max_attempts = {};
+  /// Delay before the second attempt, doubled each time up to backoff_max. Defaults 1 s and 60 s.
+  std::optional<std::chrono::milliseconds> backoff_min = {};
+  std::optional<std::chrono::milliseconds> backoff_max = {};
+  /// How long a member may work on one delivery before it is taken away as a failed attempt. Default 30 s.
+  std::optional<std::chrono::milliseconds> ack_deadline = {};
+  StartAt start = StartAt::beginning;
+  /// The most that is delivered to this member and not settled: events that wait here cannot go to another member.
+  std::uint64_t credit_events = 4'096;
+  std::uint64_t credit_bytes = 4 * 1024 * 1024;
+};
+
+}  // namespace spindle

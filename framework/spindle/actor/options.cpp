@@ -1,0 +1,28 @@
+#include "spindle/actor/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace spindle {
+
+Options parse_options(int argc, const char* const* argv) {
+  Options options;
+  CLI::App app("The flags of a Spindle service.");
+  app.allow_extras();
+  app.set_help_flag("--spindle-help", "Print these flags");
+  app.add_option("--proxy", options.proxy, "The proxy's control port")
+      ->envname("SPINDLE_PROXY")
+      ->capture_default_str();
+  app.add_option("--instance", options.instance, "Names this process instead of a random word");
+  app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    std::exit(code == 0 ? 0 : 2);
+  }
+  return options;
+}
+
+}  // namespace spindle

@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "spindle/actor/actor.hpp"
+#include "spindle/actor/delivery_desk.hpp"
+#include "spindle/actor/handler.hpp"
+#include "spindle/actor/port.hpp"
+#include "spindle/actor/turn.hpp"
+#include "spindle/actor/turn_watch.hpp"
+#include "spindle/base/clock.hpp"
+#include "spindle/base/timers.hpp"
+#include "spindle/wire/message.hpp"
+#include "spindle/wire/publish_messages.hpp"
+#include "spindle/wire/topic.hpp"
+
+namespace spindle::actor {
+
+/// Runs the turns of one worker's actors, without I/O and without a clock: deliveries, live events, outcomes and time
+/// come in; commits go out through the Port. The production worker and the test harness drive the same one. One
+/// thread.
+class Runtime {
+ public:
+  Runtime();
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Takes an actor over; its constructor has registered its handlers here.
+  void own(std::unique_ptr<Actor> actor) { actors_.push_back(std::move(actor)); }
+  /// Before anything runs; outlives the runtime.
+  void set_port(Port& port) { port_ = &port; }
+
+  // What actors register. A mistake (a topic that is none, the same group with other options) throws
+  // std::logic_error.
+  void bind_live(Actor& actor, std::string_view pattern, Handler handler);
+  void open_group(const std::string& name, const GroupOptions& options);
+  void bind_group(Actor& actor, const std::string& name, std::string_view pattern, Handler handler,
+                  bool takes_delivery);
+
+  struct Subscription {
+    wire::Pattern pattern;
+    Actor* actor;
+    Handler handler;
+    bool takes_delivery;
+  };
+  struct Group {
+    std::string name;
+    GroupOptions options;
+    std::vector<Subscription> subscriptions;
+    /// Its number at the session, once attached.
+    std::uint64_t member = 0;
+
+    std::vector<std::string> patterns() const;
+    wire::Attach attach() const;
+  };
+  std::deque<Group>& groups() { return groups_; }
+  const std::vector<Subscription>& live() const { return live_; }
+
+  // Inputs.
+
+  /// Timers begin to run.
+  void start(Now now);
+  /// Events for a member: kept until step() handles them.
+  void deliver(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count, std::uint64_t attempt,
+               wire::TopicPacket events);
+  /// These deliveries are somebody else's now: those not handled yet are forgotten.
+  void lose(std::uint64_t member, const std::vector<wire::Claim>& deliveries);
+  /// One live event; runs its turns at once.
+  void on_live(const Incoming& incoming, Now now);
+  /// What became of commits from `first` on.
+  void on_outcome(Ticket first, const wire::Outcome& outcome, Now now);
+  /// Runs timers that are due.
+  void tick(Now now);
+  std::optional<Instant> next_deadline() const { return timers_.next(); }
+
+  /// Handles one delivered event, if one waits and the port has room. False when there was nothing to do.
+  bool step(Now now);
+  /// Gives acknowledgements that were held together to the port: after the last step of a loop turn.
+  void flush_acks();
+  bool idle() const { return inbox_.empty(); }
+  /// Events that were delivered and are forgotten when the service stops: they go back with the session.
+  void drop_inbox() { inbox_.clear(); }
+
+  // For actors.
+  Turn& turn() { return turn_; }
+  std::uint64_t set_timer(Actor& actor, Duration delay, std::optional<Duration> interval, std::function<void()> run);
+  void cancel_timer(std::uint64_t id) { timer_tasks_.erase(id); }
+
+  /// For the keeper.
+  const TurnWatch& watch() const { return watch_; }
+  /// Handlers and timers that threw, since the beginning.
+  std::uint64_t thrown() const { return thrown_; }
+
+ private:
+  struct Parcel {
+    std::uint64_t member = 0;
+    wire::DeliveryId first;
+    std::uint64_t count = 0;
+    std::uint64_t attempt = 1;
+    wire::TopicPacket message;
+    std::uint64_t next = 0;
+    // Filled when its first event is handled:
+    bool opened = false;
+    std::optional<wire::Packet> packet;
+    std::vector<wire::PacketEvent> events;
+    std::vector<const Subscription*> subscriptions;
+  };
+  struct TimerTask {
+    Actor* actor;
+    std::optional<Duration> interval;
+    std::function<void()> run;
+    std::uint64_t id;
+  };
+  struct LiveEvent {
+    std::string topic;
+    Bytes data;
+    std::optional<std::uint32_t> key;
+  };
+  /// A commit whose outcome matters: live events that wait for it, an actor to be told of a refusal.
+  struct Note {
+    Ticket ticket;
+    Actor* actor;
+    std::string topic;
+    std::uint64_t offset;
+    std::vector<LiveEvent> live;
+  };
+  class Desk;
+
+  bool open(Parcel& parcel);
+  void handle(Parcel& parcel, std::uint64_t index, Now now);
+  void settle_input(const Incoming& incoming, wire::Verdict verdict, std::string reason);
+  /// Runs the handlers; false when one threw or could not decode, with the turn discarded and the input settled so.
+  bool run_handlers(const std::vector<const Subscription*>& subscriptions, const Incoming& incoming);
+  void finish_turn(Actor* actor, const Incoming* input, bool plain_ack);
+  void run_task(Actor* actor, std::string_view what, const std::function<void()>& run);
+  void add_ack(std::uint64_t member, const wire::DeliveryId& id);
+  void note(Ticket ticket, Actor* actor, const Incoming* input);
+  Group* group_of(std::uint64_t member);
+
+  Port* port_ = nullptr;
+  std::shared_ptr<Desk> desk_;
+  Turn turn_;
+  std::vector<Subscription> live_;
+  std::deque<Group> groups_;
+  std::deque<Parcel> inbox_;
+  struct Acks {
+    std::uint64_t member = 0;
+    wire::DeliveryId first;
+    std::uint64_t count = 0;
+  } acks_;
+  std::deque<Note> notes_;
+  Timers<std::uint64_t> timers_;
+  std::unordered_map<std::uint64_t, TimerTask> timer_tasks_;
+  std::uint64_t last_timer_ = 0;
+  std::vector<std::uint64_t> unstarted_;  // timers set before start(): their delay counts from there
+  std::unordered_map<std::uint64_t, Duration> unstarted_delay_;
+  bool started_ = false;
+  Now now_{};
+  wire::Values values_;
+  TurnWatch watch_;
+  std::uint64_t thrown_ = 0;
+  // Last: their destructors may drop deliveries.
+  std::vector<std::unique_ptr<Actor>> actors_;
+};
+
+}  // namespace spindle::actor

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spindle/base/bytes.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/transport/outgoing_event.hpp"
+#include "spindle/wire/group_messages.hpp"
+
+namespace spindle::actor {
+
+/// Whether a service may publish on the topic: it is one, and not Spindle's own. The error is invalid_argument.
+Result<void> check_own_topic(std::string_view topic);
+
+/// What one run of a handler wants to happen: nothing does before it has returned, and then all of it or nothing.
+/// One for each worker, used again and again; its thread only.
+class Turn {
+ public:
+  void begin();
+  /// Forgets everything that the handler asked for.
+  void discard();
+  void end() { open_ = false; }
+  bool open() const { return open_; }
+
+  /// Encode an event's msgpack at the end of buffer(), then add() it; or truncate the buffer again.
+  Bytes& buffer() { return buffer_; }
+  /// `start` is where its bytes begin in buffer(). Errors: invalid_argument outside a turn or for a topic that is
+  /// none, too_large.
+  Result<void> add(std::string_view topic, std::size_t start, std::optional<std::uint32_t> key, bool durable);
+  Result<void> settle(wire::Settlement settlement);
+
+  bool has_durable() const { return durable_count_ > 0; }
+  bool has_live() const { return durable_count_ < publications_.size(); }
+  const std::vector<wire::Settlement>& settlements() const { return settlements_; }
+  /// Valid until the turn changes.
+  std::vector<transport::OutgoingEvent> durable() const { return select(true); }
+  std::vector<transport::OutgoingEvent> live() const { return select(false); }
+
+ private:
+  struct Publication {
+    std::string_view topic;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    std::optional<std::uint32_t> key;
+    bool durable = false;
+  };
+  std::vector<transport::OutgoingEvent> select(bool durable) const;
+
+  bool open_ = false;
+  Bytes buffer_;
+  std::deque<std::string> topics_;  // stay where they are: publications point at them
+  std::vector<Publication> publications_;
+  std::size_t durable_count_ = 0;
+  std::vector<wire::Settlement> settlements_;
+};
+
+}  // namespace spindle::actor
