@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+
+/// The benchmarks; each alternates with its baseline and prints both with the ratio.
+namespace spindle::bench {
+
+void bench_live(int rounds, double seconds);
+/// Durable publish by one pipelining producer, beside a plain write+fdatasync loop of the same commit sizes.
+void bench_durable(int rounds, std::uint64_t events);
+/// One synchronous durable publish, beside one fdatasync plus one raw ROUTER/DEALER round trip.
+void bench_sync(int rounds, std::uint64_t events);
+/// Deliver and settle of a backlog by one member, with handlers that only count.
+void bench_deliver(int rounds, std::uint64_t events);
+/// Turns that consume one event and publish one, both durable.
+void bench_turns(int rounds, std::uint64_t events);
+
+}  // namespace spindle::bench

@@ -1,0 +1,31 @@
+// spindle-bench: Spindle beside what it is built on, by turns, in one run.
+#include <CLI/CLI.hpp>
+
+#include "tools/bench/bench.hpp"
+#include "tools/bench/report.hpp"
+
+int main(int argc, char** argv) {
+  namespace bench = spindle::bench;
+  CLI::App app(
+      "Measures Spindle beside its baselines, alternately. Files go to SPINDLE_BENCH_DIR or the working "
+      "directory.");
+  std::vector<std::string> which{"live", "durable", "sync"};
+  int rounds = 5;
+  double seconds = 2;
+  std::uint64_t events = 2'000'000;
+  app.add_option("which", which, "live, durable, sync, deliver, turns")
+      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns"}))
+      ->capture_default_str();
+  app.add_option("--rounds", rounds, "Rounds of each")->capture_default_str();
+  app.add_option("--seconds", seconds, "Length of a live round")->capture_default_str();
+  app.add_option("--events", events, "Events of a durable, deliver or turns round")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  bench::print_machine();
+  for (const std::string& name : which) {
+    if (name == "live") bench::bench_live(rounds, seconds);
+    if (name == "durable") bench::bench_durable(rounds, events);
+    if (name == "sync") bench::bench_sync(rounds, 2'000);
+    if (name == "deliver") bench::bench_deliver(rounds, events);
+    if (name == "turns") bench::bench_turns(rounds, events);
+  }
+}
