@@ -21,6 +21,10 @@ Bytes& Actor::publication_buffer() { return runtime_.turn().buffer(); }
 
 Result<void> Actor::add_publication(std::string_view topic, std::size_t start, std::optional<std::uint32_t> key,
                                     bool durable) {
+  if (durable && !runtime_.has_room()) {
+    runtime_.turn().buffer().resize(start);
+    return fail(ErrorCode::outbox_full, "too much waits for the proxy already; is it away?");
+  }
   return runtime_.turn().add(topic, start, key, durable);
 }
 

@@ -3,13 +3,15 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "spindle/actor/group_options.hpp"
 #include "spindle/actor/handler.hpp"
 #include "spindle/base/result.hpp"
-#include "spindle/event.hpp"
+#include "spindle/event/codec.hpp"
+#include "spindle/event/key_hash.hpp"
 
 namespace spindle {
 
@@ -35,6 +37,16 @@ struct Refusal {
   /// Of the event whose handler made the turn; empty for a timer.
   std::string topic;
   std::uint64_t offset = 0;
+};
+
+/// Thrown by Actor::publish.
+class PublishFailed : public std::runtime_error {
+ public:
+  explicit PublishFailed(Error why) : std::runtime_error(why.message()), why_(std::move(why)) {}
+  const Error& why() const { return why_; }
+
+ private:
+  Error why_;
 };
 
 /// Returned by Actor::group(); says what the group is handled by.
@@ -93,15 +105,25 @@ class Actor {
   /// Joins a named group: each durable event goes to one of the group's members, whatever crashes, at least once.
   GroupBinding group(std::string name, const GroupOptions& options = {});
 
-  // Publishing: in a handler or timer. Errors: outbox_full, too_large, invalid_argument; the turn goes on.
+  // Publishing: in a handler or timer. What cannot be published (too_large, invalid_argument, outbox_full) throws
+  // PublishFailed, which fails the turn as a whole, as any exception does: an event is never missing from a turn
+  // that went through. Who can go on without it asks with try_publish.
 
   template <class E>
-  Result<void> publish(const E& event) {
-    return publish_as(E::topic, event);
+  void publish(const E& event) {
+    publish_as(E::topic, event);
   }
   /// On a topic made at run time instead of the type's own.
   template <class E>
-  Result<void> publish_as(std::string_view topic, const E& event);
+  void publish_as(std::string_view topic, const E& event) {
+    if (auto published = try_publish_as(topic, event); !published) throw PublishFailed(published.error());
+  }
+  template <class E>
+  Result<void> try_publish(const E& event) {
+    return try_publish_as(E::topic, event);
+  }
+  template <class E>
+  Result<void> try_publish_as(std::string_view topic, const E& event);
 
   // Timers: from when the worker is ready. A timer turn's publications are atomic, but the turn is not repeated after
   // a crash. Returns a number for cancel().
@@ -161,7 +183,7 @@ void Actor::on_raw(std::string_view pattern, F handler) {
 }
 
 template <class E>
-Result<void> Actor::publish_as(std::string_view topic, const E& event) {
+Result<void> Actor::try_publish_as(std::string_view topic, const E& event) {
   check_event<E>();
   Bytes& buffer = publication_buffer();
   const std::size_t start = buffer.size();

@@ -11,7 +11,7 @@
 #include "spindle/actor/meta.hpp"
 #include "spindle/actor/raw_event.hpp"
 #include "spindle/base/result.hpp"
-#include "spindle/event.hpp"
+#include "spindle/event/codec.hpp"
 #include "spindle/wire/values.hpp"
 
 namespace spindle::actor {

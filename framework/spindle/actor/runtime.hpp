@@ -92,6 +92,8 @@ class Runtime {
 
   // For actors.
   Turn& turn() { return turn_; }
+  /// Whether the port takes another durable turn.
+  bool has_room() { return port_->has_room(); }
   std::uint64_t set_timer(Actor& actor, Duration delay, std::optional<Duration> interval, std::function<void()> run);
   void cancel_timer(std::uint64_t id) { timer_tasks_.erase(id); }
 

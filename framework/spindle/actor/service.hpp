@@ -11,7 +11,8 @@
 #include "spindle/actor/publish_queue.hpp"
 #include "spindle/actor/receipt.hpp"
 #include "spindle/base/result.hpp"
-#include "spindle/event.hpp"
+#include "spindle/event/codec.hpp"
+#include "spindle/event/key_hash.hpp"
 
 namespace spindle {
 

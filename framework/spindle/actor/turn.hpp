@@ -14,6 +14,9 @@
 
 namespace spindle::actor {
 
+/// Why a delivery comes again is told in so many bytes.
+inline constexpr std::size_t reason_bytes_max = 200;
+
 /// Whether a service may publish on the topic: it is one, and not Spindle's own. The error is invalid_argument.
 Result<void> check_own_topic(std::string_view topic);
 
@@ -22,8 +25,8 @@ Result<void> check_own_topic(std::string_view topic);
 class Turn {
  public:
   void begin();
-  /// Forgets everything that the handler asked for.
-  void discard();
+  /// The handler failed: forgets what it published, and the deliveries that it settled come again.
+  void undo(const std::string& reason);
   void end() { open_ = false; }
   bool open() const { return open_; }
 
@@ -33,10 +36,13 @@ class Turn {
   /// none, too_large.
   Result<void> add(std::string_view topic, std::size_t start, std::optional<std::uint32_t> key, bool durable);
   Result<void> settle(wire::Settlement settlement);
+  /// Settles it so, whatever the turn said of this delivery before.
+  void settle_instead(wire::Settlement settlement);
 
+  bool empty() const { return publications_.empty() && settlements_.empty(); }
   bool has_durable() const { return durable_count_ > 0; }
-  bool has_live() const { return durable_count_ < publications_.size(); }
   const std::vector<wire::Settlement>& settlements() const { return settlements_; }
+  std::vector<wire::Settlement> take_settlements() { return std::exchange(settlements_, {}); }
   /// Valid until the turn changes.
   std::vector<transport::OutgoingEvent> durable() const { return select(true); }
   std::vector<transport::OutgoingEvent> live() const { return select(false); }
@@ -49,6 +55,7 @@ class Turn {
     std::optional<std::uint32_t> key;
     bool durable = false;
   };
+  void forget_publications();
   std::vector<transport::OutgoingEvent> select(bool durable) const;
 
   bool open_ = false;

@@ -17,9 +17,9 @@ class CheckingVisitor : public msgpack::null_visitor {
   bool end_array() { return leave(); }
   bool start_map(std::uint32_t) { return enter(); }
   bool end_map() { return leave(); }
-  void parse_error(std::size_t, std::size_t) { why_ = "the bytes are not msgpack"; }
+  void parse_error(std::size_t, std::size_t) { why_.clear(); }
   void insufficient_bytes(std::size_t, std::size_t) { why_ = "a msgpack value ends too early"; }
-  Error error() const { return {code_, why_}; }
+  Error error() const { return {code_, why_.empty() ? "the bytes are not msgpack" : why_}; }
 
  protected:
   bool refuse(ErrorCode code, std::string why) {
@@ -40,7 +40,7 @@ class CheckingVisitor : public msgpack::null_visitor {
 
   std::size_t depth_ = 0;
   ErrorCode code_ = ErrorCode::malformed;
-  std::string why_ = "the bytes are not msgpack";
+  std::string why_;  // only on failure: a string made for each message would cost an allocation
 };
 
 class StoringVisitor : public CheckingVisitor {

@@ -1,5 +1,6 @@
 #include "spindle/wire/writer.hpp"
 
+#include <bit>
 #include <msgpack/pack.hpp>
 
 namespace spindle::wire {
@@ -35,8 +36,10 @@ Writer& Writer::sint(std::int64_t value) {
 }
 
 Writer& Writer::real(double value) {
-  Appender to{out_};
-  msgpack::packer<Appender>(to).pack_double(value);
+  // The library's pack_double turns 1.0 into the integer 1; a reader could not tell which it was.
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  out_.push_back('\xcb');
+  for (int shift = 56; shift >= 0; shift -= 8) out_.push_back(static_cast<char>(bits >> shift & 0xff));
   return *this;
 }
 
