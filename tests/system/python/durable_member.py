@@ -70,8 +70,6 @@ class Session:
 
 
 class Member:
-    CREDIT = (100, 1 << 20)
-
     def __init__(self, session, group, pattern):
         self.session, self.group, self.pattern = session, group, pattern
         self.attached_before = False
@@ -83,7 +81,7 @@ class Member:
         last = self.session.open()
         self.commit = last if self.commit is None else self.commit
         self.session.send("attach", 1, self.group, [self.pattern], not self.attached_before, "beginning", {},
-                          *self.CREDIT, self.claims())
+                          100, 1 << 20, self.claims())
         self.attached_before = True
         self.settle(sorted(self.unanswered))
 
@@ -141,7 +139,7 @@ class Member:
                     lost = False
                 kind, fields, packets = self.session.receive(self.session.heartbeat_ms)
                 if kind is None:
-                    self.session.send("credit", 1, *self.CREDIT)  # a sign of life, answered only if it is in vain
+                    self.session.send("renew", [])  # answered only if the session is gone
                 elif kind == "deliver":
                     self.on_deliver(fields, packets)
                 elif kind == "settled":

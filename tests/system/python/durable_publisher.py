@@ -40,9 +40,8 @@ class Publisher:
         while self.unanswered:
             try:
                 kind, fields, _ = self.session.receive(1000)
-                if kind is None:  # a repeat does no harm, and shows whether the session still stands
-                    oldest = min(self.unanswered)
-                    self.session.send("publish", oldest, packets=self.unanswered[oldest])
+                if kind is None:
+                    self.session.send("renew", [])  # answered only if the session is gone
                 if kind == "published":
                     self.on_published(fields[1])
             except SessionLost:

@@ -44,14 +44,14 @@ def three_free_ports():
 class Proxy:
     """`with Proxy(program) as proxy:` runs one; its ports stay the same when it is started again."""
 
-    def __init__(self, program, durable=True):
-        self.program, self.process = program, None
+    def __init__(self, program, *options, durable=True):
+        self.program, self.options, self.process = program, options, None
         self.folder = tempfile.TemporaryDirectory(prefix="spindle-test-")
         self.spool = ["--spool", str(pathlib.Path(self.folder.name) / "spool")] if durable else []
         self.first_port = three_free_ports()
 
     def start(self):
-        command = [self.program, "--port", str(self.first_port), *self.spool]
+        command = [self.program, "--port", str(self.first_port), *self.spool, *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = read_line(self.process.stdout, "the proxy's ready line")
         ports = re.fullmatch(r"spindle-proxy ready control=(\d+) publish=(\d+) subscribe=(\d+)\n", line)
