@@ -196,6 +196,7 @@ void Outbox::add_events(Shipment& to, std::span<const OutgoingEvent> events, Wal
 void Outbox::seal(Shipment& shipment) {
   if (shipment.sealed) return;
   shipment.sealed = true;
+  shipment.epoch = epoch_;
   shipment.packets.reserve(shipment.drafts.size());
   for (Draft& draft : shipment.drafts) {
     std::uint64_t& topic_count = topic_counts_.find(draft.topic)->second;
@@ -317,7 +318,7 @@ void Outbox::on_outcome(const wire::Outcome& outcome, std::vector<SessionEvent>&
 void Outbox::tell(const wire::Outcome& outcome, Ticket from, Ticket to, std::vector<SessionEvent>& events) {
   const bool refused = outcome.status == wire::OutcomeStatus::refused;
   collect_settled(from, to, refused && outcome.code != ErrorCode::stale);
-  session_event::Committed committed{from, outcome};
+  session_event::Committed committed{from, outcome, shipments_[shipment_with(from)].epoch};
   const std::uint64_t end = outcome.number + outcome.run;
   const bool whole = outcome.number == base_ + from && end == base_ + to;
   committed.outcome.number = base_ + from;

@@ -90,6 +90,7 @@ class Outbox {
     bool is_publish = false;
     bool sealed = false;  // its bytes are final
     Ticket first = 0;
+    std::uint64_t epoch = 0;  // in its packets, once sealed
     std::uint64_t commits = 0;
     std::size_t bytes = 0;
     std::uint64_t events = 0;

@@ -41,7 +41,10 @@ Result<void> PollSet::wait(Duration timeout) {
   return {};
 }
 
-bool PollSet::readable(std::size_t index) const { return (items_->list[index].revents & ZMQ_POLLIN) != 0; }
+bool PollSet::readable(std::size_t index) const {
+  // A pipe whose writer has gone only reports the hang-up; reading it tells its end.
+  return (items_->list[index].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
+}
 
 Duration time_until(std::optional<Instant> first, std::optional<Instant> second, Instant now, Duration longest) {
   Duration time = longest;

@@ -27,6 +27,7 @@ class PollSet {
 
   /// Returns when something is readable, `timeout` has passed (0 or less: at once), or a signal came.
   Result<void> wait(Duration timeout);
+  /// Also at the end of a pipe: reading does not block.
   bool readable(std::size_t index) const;
 
  private:

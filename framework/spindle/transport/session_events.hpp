@@ -37,6 +37,9 @@ struct Lost {
 struct Committed {
   Ticket first = 0;
   wire::Outcome outcome;
+  /// In the packets of the first commit: with it and a count of what was published before on the topic, an owner
+  /// knows the ids of its events. 0 if they were never sent.
+  std::uint64_t epoch = 0;
 };
 
 /// The proxy takes no commits for now; they are kept and sent again by themselves.
