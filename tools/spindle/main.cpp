@@ -1,0 +1,69 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <sstream>
+
+#include "tools/spindle/command.hpp"
+
+namespace {
+
+using namespace spindle::cli;
+
+constexpr const char* description =
+    "Publishes, reads and inspects the events of a Spindle proxy from the command line.\n"
+    "Live events go to whoever listens now; durable events are stored by the proxy (spindle-proxy --spool)\n"
+    "and wait for the groups that want them.";
+
+constexpr const char* footer =
+    "Examples:\n"
+    "  spindle sub 'orders.>'\n"
+    "      show live events on all topics below orders., until Ctrl-C\n"
+    "  echo '{\"order_id\":\"A1\",\"total_cents\":1999}' | spindle pub orders.placed\n"
+    "      publish one live event\n"
+    "  spindle pub orders.placed --durable --receipts < orders.jsonl\n"
+    "      store one event per line; print each one's id and offset once it is safely on disk\n"
+    "  spindle sub orders.placed --group audit --count 10\n"
+    "      take the next ten stored events as a member of the group audit\n"
+    "  spindle groups\n"
+    "      who consumes what, and how far behind they are\n"
+    "\n"
+    "`spindle COMMAND --help` explains a command's options. The proxy is given by --proxy or the variable\n"
+    "SPINDLE_PROXY; otherwise it is tcp://127.0.0.1:5555.\n"
+    "\n"
+    "Exit codes: 0 done; 1 failed, as the line on standard error says; 2 a wrong option or input line;\n"
+    "            3 the --timeout passed first.";
+
+int run(int argc, char** argv) {
+  CLI::App app{description, "spindle"};
+  app.footer(footer);
+  app.set_version_flag("--version", "spindle " SPINDLE_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(30);
+  Action chosen;
+  add_pub(app, chosen);
+  add_sub(app, chosen);
+  add_groups(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream out;
+    app.exit(asked, out, out);
+    std::fputs(out.str().c_str(), stdout);
+    return exit_ok;
+  } catch (const CLI::Error& wrong) {
+    std::fprintf(stderr, "spindle: %s\nTry: spindle --help\n", wrong.what());
+    return exit_usage;
+  }
+  return chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& wrong) {  // no memory or no descriptors: nothing below can go on either
+    std::fprintf(stderr, "spindle: %s\n", wrong.what());
+    return exit_failure;
+  }
+}
