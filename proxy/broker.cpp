@@ -3,9 +3,15 @@
 #include <algorithm>
 
 #include "proxy/broker_state.hpp"
+#include "proxy/text.hpp"
 #include "spindle/wire/limits.hpp"
 
 namespace spindle::proxy {
+namespace {
+
+constexpr std::size_t error_bytes_max = 1000;
+
+}  // namespace
 
 Broker::Broker(BrokerConfig config) : state_(std::make_unique<BrokerState>(std::move(config))) {}
 Broker::~Broker() = default;
@@ -45,7 +51,9 @@ void BrokerState::on_message(const Peer& peer, std::span<const SharedBytes> fram
                       {ErrorCode::malformed, "the frames after the first are not pairs of topic and packet"});
   }
   if (head.envelope().kind == wire::Kind::hello) return hello(peer, head, now);
-  if (head.envelope().kind == wire::Kind::renew) return renew(head, now);
+  const bool renews = head.envelope().kind == wire::Kind::renew;
+  if (renews) renew(head, now);
+  if (renews && head.envelope().session == 0) return;
   Session* session = session_of(peer);
   if (session == nullptr || session->id != head.envelope().session) {
     // Once for each connection: a client may have sent a thousand messages before it learns that it must say hello.
@@ -56,6 +64,7 @@ void BrokerState::on_message(const Peer& peer, std::span<const SharedBytes> fram
     return;
   }
   session->lease_until = now.instant + config_.lease;
+  if (renews) return;
   dispatch(*session, head, frames.subspan(1), now);
 }
 
@@ -79,25 +88,42 @@ void BrokerState::dispatch(Session& session, const wire::Head& head, std::span<c
 }
 
 void BrokerState::send_error(Session& session, std::uint64_t answers, const Error& error) {
-  send(session, wire::ErrorMessage::of(answers, error), ledger_->decided_batch());
+  const Error readable{error.code, clean_text(error.text, error_bytes_max)};
+  send(session, wire::ErrorMessage::of(answers, readable), ledger_->decided_batch());
 }
 
 void BrokerState::send_error(const Peer& peer, std::uint64_t answers, const Error& error) {
-  ledger_->hold(peer, {wire::encode(0, 0, wire::ErrorMessage::of(answers, error)), {}}, ledger_->decided_batch());
+  const Error readable{error.code, clean_text(error.text, error_bytes_max)};
+  ledger_->hold(peer, {wire::encode(0, 0, wire::ErrorMessage::of(answers, readable)), {}}, ledger_->decided_batch());
+}
+
+/// Outcomes of a session's commits wait for the end of the loop turn.
+void BrokerState::answer(Session& session, std::vector<wire::Outcome>& answers, std::vector<wire::Outcome> outcomes) {
+  if (session.published.empty() && session.settled.empty()) answering_.push_back(session.id);
+  std::move(outcomes.begin(), outcomes.end(), std::back_inserter(answers));
 }
 
 /// One answer for all commits of a session in this loop turn.
 void BrokerState::flush_answers() {
-  for (auto& [id, session] : sessions_) {
-    if (!session.published.empty()) {
-      send(session, wire::Published{session.published_answers, std::exchange(session.published, {})},
-           ledger_->decided_batch());
-    }
-    if (!session.settled.empty()) {
-      send(session, wire::Settled{session.settled_answers, std::exchange(session.settled, {})},
-           ledger_->decided_batch());
-    }
+  for (std::uint64_t id : std::exchange(answering_, {})) {
+    auto session = sessions_.find(id);
+    if (session == sessions_.end()) continue;
+    send_outcomes<wire::Published>(session->second, session->second.published, session->second.published_answers);
+    send_outcomes<wire::Settled>(session->second, session->second.settled, session->second.settled_answers);
   }
+}
+
+template <class Answer>
+void BrokerState::send_outcomes(Session& session, std::vector<wire::Outcome>& outcomes, std::uint64_t answers) {
+  for (std::size_t begin = 0; begin < outcomes.size(); begin += outcomes_per_answer_max) {
+    Answer some;
+    some.answers = answers;
+    const auto first = outcomes.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto count = std::min(outcomes_per_answer_max, outcomes.size() - begin);
+    some.outcomes.assign(std::move_iterator(first), std::move_iterator(first + static_cast<std::ptrdiff_t>(count)));
+    send(session, some, ledger_->decided_batch());
+  }
+  outcomes.clear();
 }
 
 std::optional<Broker::Decided> BrokerState::take_batch() {
@@ -112,18 +138,20 @@ std::vector<Outgoing> BrokerState::take_outgoing() {
 
 void BrokerState::on_durable(std::uint64_t batch) {
   ledger_->on_durable(batch);
-  for (auto& [id, session] : sessions_) {
-    while (!session.unanswered.empty() && session.unanswered.front().first <= batch) {
-      session.unanswered_bytes -= session.unanswered.front().second;
-      session.unanswered.pop_front();
-    }
+  while (!unanswered_.empty() && unanswered_.front().batch <= batch) {
+    auto session = sessions_.find(unanswered_.front().session);
+    if (session != sessions_.end()) session->second.unanswered_bytes -= unanswered_.front().bytes;
+    unanswered_.pop_front();
   }
 }
 
 std::optional<Instant> BrokerState::next_deadline() const {
   std::optional<Instant> next;
   auto consider = [&](Instant when) { next = next ? std::min(*next, when) : when; };
-  for (const auto& [id, session] : sessions_) consider(session.lease_until);
+  for (const auto& [id, session] : sessions_) {
+    consider(session.lease_until);
+    if (!session.to_rejoin.empty()) consider(session.rejoin_until);
+  }
   for (const auto& [id, group] : groups_) {
     if (auto due = group->next_due()) consider(*due);
   }

@@ -1,6 +1,7 @@
 // Groups and their members: attach, hand out, dead letters, figures.
 #include <algorithm>
 
+#include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
 #include "spindle/spool/reader.hpp"
 #include "spindle/wire/topic.hpp"
@@ -26,7 +27,11 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   if (before != session.groups.end() && before->second != group.id()) {
     return send_error(session, answers, {ErrorCode::invalid_argument, "this member number is in another group"});
   }
+  if (!group.knows_member(joining.key) && group.logged_member_count() >= group_members_max) {
+    return send_error(session, answers, {ErrorCode::too_many, "the group has group_members_max (10,000) members"});
+  }
   session.groups[attach->member] = group.id();
+  session.to_rejoin.erase(attach->member);
   if (!group.knows_member(joining.key)) {
     GroupRecord joined;
     joined.what = GroupRecord::What::joined;
@@ -58,7 +63,7 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
       return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference);
     }
   } else {
-    if (!attach.create) return fail(ErrorCode::group_deleted, "group " + attach.group + " was deleted");
+    if (!attach.create) return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more)");
     if (groups_.size() >= groups_max)
       return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
     auto settings = GroupSettings::with(attach.options);
@@ -79,6 +84,8 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
   }
   for (const wire::Pattern& pattern : patterns) {
     if (group->has_pattern(pattern)) continue;
+    if (group->patterns().size() >= group_patterns_max)
+      return fail(ErrorCode::too_many, "the group has group_patterns_max (4,096) patterns already");
     GroupRecord added;
     added.what = GroupRecord::What::pattern;
     added.group = group->id();
@@ -136,6 +143,15 @@ void BrokerState::log_group(const GroupRecord& record, Now now) {
   if (group != groups_.end()) group->second->decided_in_batch = ledger_->decided_batch();
 }
 
+void BrokerState::log_left(Group& group, const MemberKey& member, Now now) {
+  GroupRecord left;
+  left.what = GroupRecord::What::left;
+  left.group = group.id();
+  left.member = member;
+  log_group(left, now);
+  group.forget_member(member);
+}
+
 void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, Now now) {
   if (effects.empty()) return;
   GroupRecord record;
@@ -148,7 +164,9 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
 
 void BrokerState::tick_groups(Now now) {
   for (auto& [id, group] : groups_) {
-    if (auto due = group->next_due(); due && *due <= now.instant) log_effects(*group, group->tick(now), now);
+    if (auto due = group->next_due(); !due || *due > now.instant) continue;
+    for (const MemberKey& missing : group->take_missing(now)) log_left(*group, missing, now);
+    log_effects(*group, group->tick(now), now);
   }
 }
 
@@ -164,7 +182,6 @@ void BrokerState::on_block(const ReadRequest& request, const spool::Block& block
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   Group& group = *found->second;
-  group.stalled.clear();
   const Group::Offered offered = group.offer(request.from_offset, block.records, block.next_offset, now);
   deliver(group, offered.handed, block);
   bury(group, offered.burials, now);
@@ -175,13 +192,23 @@ void BrokerState::on_read_error(const ReadRequest& request, const Error& error) 
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
-/// One message a member; a packet that is handed out only in part is cut to that part.
+/// A packet that is handed out only in part is cut to that part.
 void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block) {
   struct ForMember {
     wire::Deliver deliver;
     std::vector<wire::TopicPacket> packets;
   };
   std::map<MemberKey, ForMember> messages;
+  auto finish = [&](const MemberKey& key, ForMember& message) {
+    Session* session = session_of_source(key.source);
+    if (session == nullptr) return;
+    message.deliver.member = key.number;
+    message.deliver.run = run_;
+    message.deliver.generation = group.generation();
+    // A delivery may rest on a decision about its group that is not durable yet; never on anything else.
+    send(*session, message.deliver, group.decided_in_batch, std::move(message.packets));
+    message = {};
+  };
   for (const HandedOut& part : handed) {
     const spool::Record& record = *part.record;
     SharedBytes packet{block.owner, record.body};
@@ -193,40 +220,20 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
     ForMember& message = messages[part.member];
     message.deliver.entries.push_back({part.handout, part.range.begin, part.range.size(), part.attempt});
     message.packets.push_back({{block.owner, record.topic}, std::move(packet)});
+    if (message.packets.size() == packets_per_deliver_max) finish(part.member, message);
   }
   for (auto& [key, message] : messages) {
-    Session* session = session_of_source(key.source);
-    if (session == nullptr) continue;
-    message.deliver.member = key.number;
-    message.deliver.run = run_;
-    message.deliver.generation = group.generation();
-    // A delivery may rest on a decision about its group that is not durable yet; never on anything else.
-    send(*session, message.deliver, group.decided_in_batch, std::move(message.packets));
+    if (!message.packets.empty()) finish(key, message);
   }
 }
 
 /// Copies events to the dead letters and settles them, in one commit each.
 void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now) {
+  const std::string topic = "_spindle.dead." + group.name();
   for (const Burial& burial : burials) {
     auto packet = wire::Packet::parse(burial.record->body, packet_values_);
-    const std::uint64_t index = burial.offset - burial.record->offset;
-    if (!packet || index >= packet->header().count) continue;
-    const wire::PacketHeader& origin = packet->header();
-    Bytes attributes;
-    wire::Writer to(attributes);
-    to.map(6).str("deadreason").str(burial.reason).str("deadattempts").uint(burial.attempts);
-    to.str("deadgroup")
-        .str(group.name())
-        .str("deadtopic")
-        .str(burial.record->topic)
-        .str("deadoffset")
-        .uint(burial.offset);
-    to.str("deadid").str(wire::event_id(origin.source, origin.epoch, burial.record->topic, origin.event_class,
-                                        origin.topic_count + index));
-    const std::string topic = "_spindle.dead." + group.name();
-    wire::PacketBuilder builder;
-    builder.add(packet->events()[index].data, attributes);
-    const Bytes letter = builder.finish(own_header(topic, 1, now));
+    if (!packet) continue;
+    const Bytes letter = dead_letter(group, burial, *packet, now);
     GroupRecord record;
     record.what = GroupRecord::What::effects;
     record.group = group.id();
@@ -242,6 +249,26 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
     group.apply(record.effects[0], now);
     group.decided_in_batch = ledger_->decided_batch();
   }
+}
+
+/// The event as it was, with what became of it.
+Bytes BrokerState::dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet, Now now) {
+  const wire::PacketHeader& origin = packet.header();
+  const BytesView topic = burial.record->topic;
+  const std::size_t index = burial.offset - burial.record->offset;
+  const wire::PacketEvent event = packet.events()[index];
+  const Attribute what[] = {
+      Attribute::text("deadreason", burial.reason),
+      Attribute::number("deadattempts", burial.attempts),
+      Attribute::text("deadgroup", group.name()),
+      Attribute::text("deadtopic", topic),
+      Attribute::number("deadoffset", burial.offset),
+      Attribute::text("deadid", wire::event_id(origin.source, origin.epoch, topic, origin.event_class,
+                                               origin.topic_count + index)),
+  };
+  wire::PacketBuilder builder;
+  builder.add(event.data, with_attributes(event.attributes, what), packet.key(index));
+  return own_packet("_spindle.dead." + group.name(), builder, origin.attributes, now);
 }
 
 void BrokerState::admin(Session& session, const wire::Head& head) {
@@ -285,7 +312,8 @@ Bytes BrokerState::group_figures(std::string_view only) const {
         .str("end")
         .uint(ledger_->next_offset());
     to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("stalled");
-    group->stalled.empty() ? to.nil() : to.str(group->stalled);
+    const std::string stalled = group->stalled();
+    stalled.empty() ? to.nil() : to.str(stalled);
   }
   return out;
 }

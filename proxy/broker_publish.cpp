@@ -1,7 +1,9 @@
 // Storing what sources publish.
 #include <algorithm>
 
+#include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
+#include "proxy/text.hpp"
 #include "spindle/wire/cloud_event.hpp"
 #include "spindle/wire/limits.hpp"
 #include "spindle/wire/topic.hpp"
@@ -22,17 +24,16 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
   if (source == nullptr) return send_error(session, message, {ErrorCode::denied, "this session has no source"});
   std::uint64_t bytes = 0;
   for (const SharedBytes& frame : frames) bytes += frame.view.size();
+  if (publish->commit == 0) return send_error(session, message, {ErrorCode::malformed, "commit numbers begin at 1"});
   if (publish->commit > source->last_number + 1) return gap(session, *source, publish->commit, message, now);
   if (publish->commit <= source->last_number) {
-    for (wire::Outcome& outcome : source->repeat(publish->commit, publish->commit))
-      session.published.push_back(outcome);
     session.published_answers = message;
-    return;
+    return answer(session, session.published, source->repeat(publish->commit, publish->commit));
   }
   if (!has_window(session, bytes, message, now)) return;
   session.published_answers = message;
   auto refused = [&](const Error& error) {
-    session.published.push_back(refuse(session, *source, publish->commit, error, now));
+    answer(session, session.published, {refuse(session, *source, publish->commit, error, now)});
   };
   if (!ledger_->has_log()) return refused(no_spool);
   auto packets = check_packets(session, frames);
@@ -56,11 +57,12 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
   ledger_->log().finish();
   count_unanswered(session, bytes);
   source->remember(outcome);
-  session.published.push_back(std::move(outcome));
+  answer(session, session.published, {std::move(outcome)});
 }
 
 /// Commits were lost between the client and here: it must say hello and send them again.
 void BrokerState::gap(Session& session, const Source& source, std::uint64_t number, std::uint64_t message, Now now) {
+  flush_answers();
   send_error(session, message,
              {ErrorCode::number_gap, "commit " + std::to_string(number) + " came when " +
                                          std::to_string(source.last_number + 1) + " was next; say hello again"});
@@ -74,7 +76,7 @@ wire::Outcome BrokerState::refuse(const Session& session, Source& source, std::u
   outcome.number = number;
   outcome.status = wire::OutcomeStatus::refused;
   outcome.code = error.code;
-  outcome.text = error.text.substr(0, 300);
+  outcome.text = clean_text(error.text, refusal_bytes_max);
   if (ledger_->has_log()) {
     const Bytes body = OutcomeRecord{session.source, outcome}.encode();
     (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
@@ -113,6 +115,7 @@ bool BrokerState::has_window(Session& session, std::uint64_t bytes, std::uint64_
   // One commit is always taken, and twice the window before it counts as a fault: the window may just have shrunk.
   if (session.unanswered_bytes == 0 || session.unanswered_bytes + bytes <= 2 * config_.publish_window_bytes)
     return true;
+  flush_answers();
   send_error(session, message,
              {ErrorCode::window_exceeded, "more than publish_window_bytes are unanswered; wait for published"});
   end_session(session.id, true, now);
@@ -120,8 +123,14 @@ bool BrokerState::has_window(Session& session, std::uint64_t bytes, std::uint64_
 }
 
 void BrokerState::count_unanswered(Session& session, std::uint64_t bytes) {
+  if (!ledger_->has_log()) return;
+  const std::uint64_t batch = ledger_->decided_batch();
   session.unanswered_bytes += bytes;
-  session.unanswered.emplace_back(ledger_->decided_batch(), bytes);
+  if (!unanswered_.empty() && unanswered_.back().batch == batch && unanswered_.back().session == session.id) {
+    unanswered_.back().bytes += bytes;
+  } else {
+    unanswered_.push_back({batch, session.id, bytes});
+  }
   bytes_free_ -= std::min(bytes_free_, bytes);
 }
 
@@ -151,50 +160,51 @@ void BrokerState::append_events(BytesView topic, BytesView packet, std::uint32_t
   ledger_->log().append(spool::Kind::events, topic, packet, count);
 }
 
-/// The header of a packet that the proxy itself publishes.
-wire::PacketHeader BrokerState::own_header(BytesView topic, std::uint32_t count, Now now) {
+/// A packet that the proxy itself publishes.
+Bytes BrokerState::own_packet(BytesView topic, wire::PacketBuilder& builder, BytesView attributes, Now now) {
   wire::PacketHeader header;
   header.source = own_source;
   header.epoch = own_epoch_;
   header.event_class = wire::EventClass::durable;
   header.sequence = ++own_sequence_;
   header.time_ns = now.wall_ns;
+  header.attributes = attributes;
   std::uint64_t& published = own_counts_[std::string(topic)];
-  header.topic_count = std::exchange(published, published + count);
-  return header;
+  header.topic_count = std::exchange(published, published + builder.count());
+  return builder.finish(header);
 }
 
 /// Stores one message of the live path under the proxy's own name: a foreign header must not touch the numbers of a
-/// real source. Who published it stands in the attribute `capturedfrom`.
+/// real source. Who published it stands in the attribute `capturedfrom`, of the packet or of the CloudEvent.
 void BrokerState::on_captured(BytesView topic, BytesView bytes, Now now) {
   if (!ledger_->has_log() || !wire::check_topic(topic) || topic.starts_with('_')) return;
+  if (bytes.size() > bytes_free_ || bytes_free_ - bytes.size() < config_.disk_reserve_bytes) return;
   wire::PacketBuilder builder;
+  Bytes packet_attributes;
   if (wire::Packet::looks_like_one(bytes)) {
     auto packet = wire::Packet::parse(bytes, packet_values_);
     if (!packet || packet->header().count == 0 || packet->header().event_class != wire::EventClass::live) return;
-    Bytes from;
-    wire::Writer(from).map(1).str("capturedfrom").str(packet->header().source);
+    const Attribute from[] = {Attribute::text("capturedfrom", packet->header().source)};
+    packet_attributes = with_attributes(packet->header().attributes, from);
     const std::vector<wire::PacketEvent> events = packet->events();
-    for (std::size_t i = 0; i < events.size(); ++i) {
-      builder.add(events[i].data, events[i].attributes.empty() ? BytesView(from) : events[i].attributes,
-                  packet->key(i));
-    }
+    for (std::size_t i = 0; i < events.size(); ++i) builder.add(events[i].data, events[i].attributes, packet->key(i));
   } else {
     auto event = wire::CloudEvent::parse(topic, bytes);
     if (!event) return;
-    Bytes attributes;
-    wire::Writer to(attributes);
-    to.map(event->attributes.size() + 2).str("capturedfrom").str(event->source).str("capturedid").str(event->id);
-    for (const auto& attribute : event->attributes) to.str(attribute.name).raw(attribute.value);
-    builder.add(event->data.empty() ? BytesView("\xc0", 1) : event->data, attributes);
+    const Attribute from[] = {Attribute::text("capturedfrom", event->source),
+                              Attribute::text("capturedid", event->id)};
+    builder.add(event->data.empty() ? BytesView("\xc0", 1) : event->data,
+                with_attributes(wire::attribute_map(event->attributes), from));
   }
   const std::uint32_t count = builder.count();
-  const Bytes packet = builder.finish(own_header(topic, count, now));
-  if (packet.size() > bytes_free_ || bytes_free_ - packet.size() < config_.disk_reserve_bytes) return;
+  const Bytes packet = own_packet(topic, builder, packet_attributes, now);
+  // A packet that cannot be read would end every recovery: the new header may have taken it beyond a limit.
+  if (!wire::Packet::parse(packet, packet_values_)) return;
   if (!ledger_->make_room(spool::record_bytes(topic.size(), packet.size()), now)) return;
   ledger_->log().begin(now.wall_ns);
   append_events(topic, packet, count);
   ledger_->log().finish();
+  bytes_free_ -= std::min<std::uint64_t>(bytes_free_, packet.size());
 }
 
 }  // namespace spindle::proxy

@@ -1,5 +1,6 @@
 // The log is the truth: what the broker is after a restart comes from it alone.
 #include "proxy/broker_state.hpp"
+#include "proxy/value_stream.hpp"
 #include "spindle/spool/record.hpp"
 
 namespace spindle::proxy {
@@ -10,7 +11,7 @@ constexpr std::uint64_t state_version = 1;
 
 }  // namespace
 
-/// A msgpack stream: a head, then one value for each source and each group.
+/// A msgpack stream: a head, then the values of each source and each group.
 Bytes BrokerState::state() const {
   Bytes out;
   wire::Writer to(out);
@@ -23,32 +24,32 @@ Bytes BrokerState::state() const {
 
 Result<void> BrokerState::restore(BytesView state, Now now) {
   auto corrupt = [](const std::string& why) { return fail(ErrorCode::corrupt, "the state in the log: " + why); };
-  std::size_t offset = 0;
-  if (auto head = values_.read(state, offset); !head) return corrupt(head.error().text);
-  wire::Cursor at(values_);
-  at.array("state");
-  const bool named = at.str("name") == state_name;
-  const std::uint64_t version = at.uint("version");
+  ValueStream from(state, values_);
+  bool named = false;
+  std::uint64_t version = 0;
+  std::uint64_t sources = 0;
+  std::uint64_t groups = 0;
+  auto head = from.next([&](wire::Cursor& at) {
+    at.array("state");
+    named = at.str("name") == state_name;
+    version = at.uint("version");
+    run_ = at.uint("run");
+    last_epoch_ = at.uint("last_epoch");
+    last_group_ = at.uint("last_group");
+    sources = at.uint("sources");
+    groups = at.uint("groups");
+  });
   if (named && version > state_version)
     return fail(ErrorCode::newer_format, "the state was written by a newer version");
-  run_ = at.uint("run");
-  last_epoch_ = at.uint("last_epoch");
-  last_group_ = at.uint("last_group");
-  const std::uint64_t sources = at.uint("sources");
-  const std::uint64_t groups = at.uint("groups");
-  if (!at.ok() || !named) return corrupt(at.ok() ? "it is something else" : at.error().text);
+  if (!head || !named) return corrupt(head ? "it is something else" : head.error().text);
   sources_ = {};
   groups_.clear();
   for (std::uint64_t i = 0; i < sources; ++i) {
-    if (auto read = values_.read(state, offset); !read) return corrupt(read.error().text);
-    wire::Cursor source(values_);
-    sources_.read_one(source);
-    if (!source.ok()) return corrupt(source.error().text);
+    auto read = from.next([&](wire::Cursor& at) { sources_.read_one(at); });
+    if (!read) return corrupt(read.error().text);
   }
   for (std::uint64_t i = 0; i < groups; ++i) {
-    if (auto read = values_.read(state, offset); !read) return corrupt(read.error().text);
-    wire::Cursor value(values_);
-    auto group = Group::read(value, run_, now);
+    auto group = Group::read(from, run_, now);
     if (!group) return corrupt(group.error().text);
     const std::uint64_t id = group->id();
     groups_[id] = std::make_unique<Group>(std::move(*group));
@@ -126,8 +127,7 @@ Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
   auto change = GroupRecord::decode(record.body, values_);
   if (!change) return fail(change.error());
   if (change->what == GroupRecord::What::create) {
-    if (auto read = values_.read_whole(change->value); !read) return fail(ErrorCode::corrupt, read.error().text);
-    wire::Cursor value(values_);
+    ValueStream value(change->value, values_);
     auto group = Group::read(value, run_, now);
     if (!group) return fail(group.error());
     last_group_ = std::max(last_group_, group->id());
@@ -166,8 +166,7 @@ void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   if (!ledger_->has_log()) return;
   ledger_->set_durable_end(ledger_->next_offset());
   for (auto& [id, group] : groups_) {
-    group->begin_run(run_);
-    group->hold_until(now.instant + config_.lease);
+    group->begin_run(run_, ledger_->next_offset(), now.instant + config_.lease);
   }
   ledger_->roll(now);
 }

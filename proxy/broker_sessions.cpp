@@ -54,18 +54,19 @@ Result<Source*> BrokerState::admit(const wire::Hello& hello) const {
     return fail(ErrorCode::denied, "sources that begin with '_' are the proxy's own");
   Source* source = const_cast<SourceTable&>(sources_).find(hello.source);
   if (!ledger_->has_log()) return source;  // it remembers nothing: every epoch is as good
-  if (source == nullptr) {
+  const bool other_spool = !hello.spool.empty() && hello.spool != spool_;
+  if (other_spool || source == nullptr) {
     if (hello.acknowledged > 0) {
       return fail(ErrorCode::source_forgotten,
                   "this spool does not know source " + hello.source + ", whose commit " +
                       std::to_string(hello.acknowledged) +
                       " was acknowledged: it was forgotten, or this is another spool; start anew under a new name");
     }
-    if (sources_.size() >= sources_max) {
+    if (source == nullptr && sources_.size() >= sources_max) {
       return fail(ErrorCode::too_many,
                   "the proxy knows sources_max (100,000) sources already; let clients say goodbye");
     }
-    return source;
+    if (source == nullptr) return source;
   }
   if (hello.epoch != 0 && hello.epoch < source->epoch) {
     return fail(ErrorCode::fenced, "a newer process of source " + hello.source + " has taken over");
@@ -100,6 +101,8 @@ Session& BrokerState::open_session(const Peer& peer, const wire::Hello& hello, N
   session.peer = peer;
   session.source = hello.source;
   session.lease_until = now.instant + config_.lease;
+  for (const auto& [member, group] : groups) session.to_rejoin.insert(member);
+  session.rejoin_until = session.lease_until;
   session.groups = std::move(groups);
   session_of_peer_[peer] = id;
   if (!hello.source.empty()) session_of_source_[hello.source] = id;
@@ -134,7 +137,7 @@ void BrokerState::renew(const wire::Head& head, Now now) {
 
 void BrokerState::goodbye(Session& session, Now now) {
   const std::string name = session.source;
-  const bool settled = session.unanswered.empty();
+  const bool settled = session.unanswered_bytes == 0;
   end_session(session.id, false, now);
   Source* source = sources_.find(name);
   if (source == nullptr || !settled) return;
@@ -174,6 +177,16 @@ void BrokerState::expire_sessions(Now now) {
     if (session.lease_until <= now.instant) expired.push_back(id);
   }
   for (std::uint64_t id : expired) end_session(id, true, now);
+  for (auto& [id, session] : sessions_) {
+    if (!session.to_rejoin.empty() && session.rejoin_until <= now.instant) drop_unjoined(session, now);
+  }
+}
+
+/// The client came back without these members: what they hold goes to others, uncounted.
+void BrokerState::drop_unjoined(Session& session, Now now) {
+  for (std::uint64_t member : std::exchange(session.to_rejoin, {})) {
+    if (session.groups.contains(member)) leave_group(session, member, false, now);
+  }
 }
 
 void BrokerState::end_session(std::uint64_t id, bool lost, Now now) {
@@ -193,12 +206,7 @@ void BrokerState::leave_group(Session& session, std::uint64_t member, bool lost,
   session.groups.erase(member);
   const MemberKey key = key_of(session, member);
   log_effects(group, group.leave(key, lost, now), now);
-  GroupRecord left;
-  left.what = GroupRecord::What::left;
-  left.group = group.id();
-  left.member = key;
-  log_group(left, now);
-  group.forget_member(key);
+  log_left(group, key, now);
 }
 
 void BrokerState::say_goodbye() {

@@ -1,7 +1,9 @@
 // Turns: what a handler settles and what it publishes become one commit, or neither happens.
 #include <algorithm>
+#include <tuple>
 
 #include "proxy/broker_state.hpp"
+#include "proxy/text.hpp"
 #include "spindle/wire/limits.hpp"
 
 namespace spindle::proxy {
@@ -10,9 +12,9 @@ namespace spindle::proxy {
 struct BrokerState::SettlePlan {
   std::span<const SharedBytes> frames;
   std::vector<wire::Packet> packets;
-  /// Why no turn of this message can publish anything.
+  /// Why no turn of this message can publish anything; then there are no packets.
   std::optional<Error> packets_fault;
-  /// By packet: the events that accepted turns publish, ascending, and where the next turn's may begin.
+  /// By packet: the events that accepted turns publish, ascending, and where the next publication may begin.
   std::vector<std::vector<Interval>> accepted;
   std::vector<std::uint64_t> claimed_to;
 
@@ -27,22 +29,17 @@ struct BrokerState::SettlePlan {
   std::vector<Publishes> publishes;
 
   void add(wire::Outcome outcome) {
-    const bool plain = outcome.status == wire::OutcomeStatus::stored && outcome.events == 0;
-    if (plain && !outcomes.empty() && outcomes.back().status == wire::OutcomeStatus::stored &&
-        outcomes.back().events == 0) {
-      outcomes.back().run += outcome.run;
-    } else {
-      outcomes.push_back(std::move(outcome));
-    }
+    if (outcomes.empty() || !join(outcomes.back(), outcome)) outcomes.push_back(std::move(outcome));
   }
 
-  void refuse(std::uint64_t number, const Error& error) {
+  void refuse(std::uint64_t number, std::uint64_t run, const Error& error) {
     wire::Outcome outcome;
     outcome.number = number;
+    outcome.run = run;
     outcome.status = wire::OutcomeStatus::refused;
     outcome.code = error.code;
-    outcome.text = error.text;
-    outcomes.push_back(std::move(outcome));
+    outcome.text = clean_text(error.text, refusal_bytes_max);
+    add(std::move(outcome));
   }
 };
 
@@ -55,9 +52,9 @@ const Error stale{
 
 /// The short form must be what it says: bare acks of as many deliveries as there are commits.
 bool well_formed(const wire::Turn& turn) {
-  if (turn.run == 0) return false;
   if (turn.run == 1) return !turn.settlements.empty() || !turn.publications.empty();
-  return turn.settlements.size() == 1 && turn.publications.empty() && turn.settlements[0].count == turn.run &&
+  return turn.run != 0 && turn.run <= limits::packet_events_max && turn.settlements.size() == 1 &&
+         turn.publications.empty() && turn.settlements[0].count == turn.run &&
          turn.settlements[0].verdict == wire::Verdict::ack;
 }
 
@@ -70,6 +67,19 @@ wire::Turn rest_of(const wire::Turn& turn, std::uint64_t skip) {
   return rest;
 }
 
+/// Whether a delivery is settled twice in the turn.
+bool settles_twice(const wire::Turn& turn) {
+  if (turn.settlements.size() < 2) return false;
+  auto order = [](const wire::Settlement* s) { return std::tie(s->member, s->first.handout, s->first.offset); };
+  std::vector<const wire::Settlement*> sorted;
+  for (const wire::Settlement& settlement : turn.settlements) sorted.push_back(&settlement);
+  std::sort(sorted.begin(), sorted.end(), [&](auto a, auto b) { return order(a) < order(b); });
+  return std::adjacent_find(sorted.begin(), sorted.end(), [](auto a, auto b) {
+           return a->member == b->member && a->first.handout == b->first.handout &&
+                  b->first.offset - a->first.offset < a->count;
+         }) != sorted.end();
+}
+
 }  // namespace
 
 void BrokerState::settle(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now) {
@@ -79,61 +89,94 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   if (session.halted) return;
   Source* source = sources_.find(session.source);
   if (source == nullptr) return send_error(session, message, {ErrorCode::denied, "this session has no source"});
-  if (!std::all_of(settle->turns.begin(), settle->turns.end(), well_formed)) {
-    return send_error(session, message, {ErrorCode::malformed, "a turn's run does not fit what it settles"});
+  if (settle->first_number == 0 || settle->turns.empty() ||
+      !std::all_of(settle->turns.begin(), settle->turns.end(), well_formed)) {
+    return send_error(session, message,
+                      {ErrorCode::malformed, "a settle's numbers begin at 1, and a turn's run fits what it settles"});
   }
   if (settle->first_number > source->last_number + 1)
     return gap(session, *source, settle->first_number, message, now);
-  std::uint64_t bytes = head.envelope().number > 0 ? 256 * settle->turns.size() : 0;
+
+  std::uint64_t end = settle->first_number;
+  for (const wire::Turn& turn : settle->turns) end += turn.run;
+  const std::uint64_t fresh = source->last_number + 1;  // what is below was settled before and is answered as then
+  if (settle->first_number < fresh) {
+    answer(session, session.settled, source->repeat(settle->first_number, std::min(end, fresh) - 1));
+    session.settled_answers = message;
+  }
+  if (end <= fresh) return;
+  std::uint64_t bytes = settle_turn_bytes * settle->turns.size();
   for (const SharedBytes& frame : frames) bytes += frame.view.size();
   if (!has_window(session, bytes, message, now)) return;
   if (ledger_->has_log() && !frames.empty() &&
-      halt_if_full(session, settle->first_number, message, bytes, config_.disk_reserve_bytes / 2)) {
+      halt_if_full(session, fresh, message, bytes, config_.disk_reserve_bytes / 2)) {
     return;
   }
   session.settled_answers = message;
-
-  SettlePlan plan;
-  plan.frames = frames;
-  if (auto packets = check_packets(session, frames)) {
-    plan.packets = std::move(*packets);
-  } else {
-    plan.packets_fault = packets.error();
-  }
-  if (!ledger_->has_log()) plan.packets_fault = {ErrorCode::no_spool, "this proxy has no spool"};
-  plan.accepted.resize(plan.packets.size());
-  plan.claimed_to.resize(plan.packets.size());
+  SettlePlan plan = plan_settle(session, frames);
   std::uint64_t number = settle->first_number;
   for (const wire::Turn& turn : settle->turns) {
-    const std::uint64_t end = number + turn.run;
-    const std::uint64_t known_end = std::min(end, source->last_number + 1);
-    if (number < known_end) {
-      for (wire::Outcome& outcome : source->repeat(number, known_end - 1))
-        session.settled.push_back(std::move(outcome));
-    }
-    if (known_end <= number) {
+    if (number >= fresh) {
       turn.run == 1 ? plan_turn(session, plan, turn, number, now) : plan_run(session, plan, turn, number, now);
-    } else if (known_end < end) {
-      plan_run(session, plan, rest_of(turn, known_end - number), known_end, now);
+    } else if (number + turn.run > fresh) {
+      plan_run(session, plan, rest_of(turn, fresh - number), fresh, now);
+    } else {
+      (void)claim_events(plan, turn);  // what it published once is nobody else's
     }
-    number = end;
+    number += turn.run;
   }
-  if (plan.outcomes.empty()) return;
   commit_settle(session, *source, plan, now);
   count_unanswered(session, bytes);
 }
 
+BrokerState::SettlePlan BrokerState::plan_settle(const Session& session, std::span<const SharedBytes> frames) {
+  SettlePlan plan;
+  plan.frames = frames;
+  if (!ledger_->has_log()) {
+    plan.packets_fault = {ErrorCode::no_spool, "this proxy has no spool: start it with --spool DIR"};
+  } else if (auto packets = check_packets(session, frames)) {
+    plan.packets = std::move(*packets);
+  } else {
+    plan.packets_fault = packets.error();
+  }
+  plan.accepted.resize(plan.packets.size());
+  plan.claimed_to.resize(plan.packets.size());
+  return plan;
+}
+
+/// Takes the turn's publications as its own, whatever becomes of it; says what is wrong with them.
+std::optional<Error> BrokerState::claim_events(SettlePlan& plan, const wire::Turn& turn) {
+  std::optional<Error> fault;
+  for (const wire::Publication& publication : turn.publications) {
+    if (publication.packet >= plan.packets.size()) {
+      fault = plan.packets_fault.value_or(
+          Error{ErrorCode::malformed, "a turn publishes from a packet that is not in the message"});
+      continue;
+    }
+    const std::uint64_t events = plan.packets[publication.packet].header().count;
+    std::uint64_t& claimed_to = plan.claimed_to[publication.packet];
+    if (publication.count == 0 || publication.first > events || publication.count > events - publication.first ||
+        publication.first < claimed_to) {
+      fault = {ErrorCode::malformed, "a turn publishes events that its packet does not have, or another turn's"};
+      continue;
+    }
+    claimed_to = publication.first + publication.count;
+  }
+  return fault;
+}
+
 void BrokerState::plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number,
                             Now now) {
-  const auto fault = fault_of(session, plan, turn);
-  for (const wire::Publication& publication : turn.publications) {
-    if (publication.packet < plan.claimed_to.size()) {
-      std::uint64_t& claimed = plan.claimed_to[publication.packet];
-      claimed = std::max(claimed, publication.first + publication.count);
-    }
+  std::optional<Error> fault = claim_events(plan, turn);
+  for (const wire::Settlement& settlement : turn.settlements) {
+    const Group* group = group_of(session, settlement.member);
+    if (group == nullptr || !group->holds(key_of(session, settlement.member), settlement)) fault = stale;
   }
-  if (fault) return plan.refuse(number, *fault);
-  for (const wire::Settlement& settlement : turn.settlements) take_deliveries(session, plan, settlement, now);
+  if (!fault && settles_twice(turn)) fault = {ErrorCode::malformed, "a turn settles a delivery twice"};
+  if (fault) return plan.refuse(number, 1, *fault);
+  for (const wire::Settlement& settlement : turn.settlements) {
+    group_of(session, settlement.member)->settle(key_of(session, settlement.member), settlement, now, plan.effects);
+  }
   wire::Outcome outcome;
   outcome.number = number;
   for (const wire::Publication& publication : turn.publications) {
@@ -152,121 +195,87 @@ void BrokerState::plan_turn(Session& session, SettlePlan& plan, const wire::Turn
   }
 }
 
-/// Many bare acks: all at once when the member holds them all, as nearly always, else one by one.
+/// Many bare acks: nearly always the member holds all of them.
 void BrokerState::plan_run(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number,
                            Now now) {
   const wire::Settlement& all = turn.settlements[0];
-  wire::Outcome stored;
-  stored.number = number;
-  Group* group = group_of(session, all.member);
-  if (group != nullptr && group->holds(key_of(session, all.member), all)) {
-    take_deliveries(session, plan, all, now);
-    stored.run = turn.run;
-    return plan.add(stored);
-  }
-  for (std::uint64_t i = 0; i < turn.run; ++i) {
-    wire::Turn one;
-    one.settlements.push_back(all);
-    one.settlements[0].first.offset += i;
-    one.settlements[0].count = 1;
-    plan_turn(session, plan, one, number + i, now);
-  }
-}
-
-std::optional<Error> BrokerState::fault_of(const Session& session, const SettlePlan& plan,
-                                           const wire::Turn& turn) const {
-  for (const wire::Settlement& settlement : turn.settlements) {
-    const Group* group = group_of(session, settlement.member);
-    if (group == nullptr || settlement.first.run > run_ ||
-        !group->holds(key_of(session, settlement.member), settlement)) {
-      return stale;
+  const std::uint64_t begin = all.first.offset;
+  std::uint64_t at = begin;
+  auto refuse_to = [&](std::uint64_t offset) {
+    if (offset > at) plan.refuse(number + (at - begin), offset - at, stale);
+  };
+  if (Group* group = group_of(session, all.member)) {
+    const MemberKey key = key_of(session, all.member);
+    for (const Interval& held : group->held_of(key, all)) {
+      refuse_to(held.begin);
+      wire::Settlement part = all;
+      part.first.offset = held.begin;
+      part.count = held.size();
+      group->settle(key, part, now, plan.effects);
+      wire::Outcome stored;
+      stored.number = number + (held.begin - begin);
+      stored.run = held.size();
+      plan.add(stored);
+      at = held.end;
     }
   }
-  if (turn.publications.empty()) return std::nullopt;
-  if (plan.packets_fault) return plan.packets_fault;
-  for (const wire::Publication& publication : turn.publications) {
-    if (publication.packet >= plan.packets.size()) {
-      return Error{ErrorCode::malformed, "a turn publishes from a packet that is not in the message"};
-    }
-    const std::uint64_t events = plan.packets[publication.packet].header().count;
-    if (publication.count == 0 || publication.first > events || publication.count > events - publication.first ||
-        publication.first < plan.claimed_to[publication.packet]) {
-      return Error{ErrorCode::malformed, "a turn publishes events that its packet does not have, or another turn's"};
-    }
-  }
-  return std::nullopt;
-}
-
-void BrokerState::take_deliveries(Session& session, SettlePlan& plan, const wire::Settlement& settlement, Now now) {
-  Group* group = group_of(session, settlement.member);
-  for (GroupEffect& effect : group->settle(key_of(session, settlement.member), settlement, now)) {
-    GroupEffect* last = plan.effects.empty() ? nullptr : &plan.effects.back();
-    const bool joins = last != nullptr && last->what == GroupEffect::What::done &&
-                       effect.what == GroupEffect::What::done && last->group == effect.group &&
-                       last->range.end == effect.range.begin;
-    if (joins) {
-      last->range.end = effect.range.end;
-    } else {
-      plan.effects.push_back(std::move(effect));
-    }
-  }
+  refuse_to(begin + turn.run);
 }
 
 /// One commit in the log for all turns of the message: it is all there after a crash, or not at all.
 void BrokerState::commit_settle(Session& session, Source& source, SettlePlan& plan, Now now) {
+  if (ledger_->has_log()) log_settle(session, plan, now);
+  for (const GroupEffect& effect : plan.effects) {
+    Group& group = *groups_.at(effect.group);
+    group.apply(effect, now);
+    group.decided_in_batch = ledger_->decided_batch();
+  }
+  for (const wire::Outcome& outcome : plan.outcomes) source.remember(outcome);
+  answer(session, session.settled, std::move(plan.outcomes));
+}
+
+void BrokerState::log_settle(const Session& session, SettlePlan& plan, Now now) {
   struct Piece {
     std::size_t packet;
     Interval events;
     std::uint64_t offset;
     Bytes sliced;
   };
-  if (ledger_->has_log()) {
-    std::vector<Piece> pieces;
-    std::uint64_t offset = ledger_->next_offset();
-    std::uint64_t commit_bytes = 0;
-    auto packet_bytes = [&](const Piece& piece) {
-      return piece.sliced.empty() ? plan.packets[piece.packet].bytes() : BytesView(piece.sliced);
-    };
-    for (std::size_t i = 0; i < plan.packets.size(); ++i) {
-      for (const Interval& events : plan.accepted[i]) {
-        Piece piece{i, events, offset, {}};
-        const wire::Packet& packet = plan.packets[i];
-        if (events.size() < packet.header().count) piece.sliced = packet.slice(events.begin, events.size());
-        commit_bytes += spool::record_bytes(plan.frames[2 * i].view.size(), packet_bytes(piece).size());
-        offset += events.size();
-        pieces.push_back(std::move(piece));
-      }
+  std::vector<Piece> pieces;  // by packet and place in it
+  std::uint64_t offset = ledger_->next_offset();
+  std::uint64_t commit_bytes = 0;
+  auto packet_bytes = [&](const Piece& piece) {
+    return piece.sliced.empty() ? plan.packets[piece.packet].bytes() : BytesView(piece.sliced);
+  };
+  for (std::size_t i = 0; i < plan.packets.size(); ++i) {
+    for (const Interval& events : plan.accepted[i]) {
+      Piece piece{i, events, offset, {}};
+      const wire::Packet& packet = plan.packets[i];
+      if (events.size() < packet.header().count) piece.sliced = packet.slice(events.begin, events.size());
+      commit_bytes += spool::record_bytes(plan.frames[2 * i].view.size(), packet_bytes(piece).size());
+      offset += events.size();
+      pieces.push_back(std::move(piece));
     }
-    for (const SettlePlan::Publishes& publishes : plan.publishes) {
-      for (const Piece& piece : pieces) {
-        if (piece.packet != publishes.packet || publishes.first < piece.events.begin ||
-            publishes.first >= piece.events.end) {
-          continue;
-        }
-        plan.outcomes[publishes.outcome].first_offset = piece.offset + publishes.first - piece.events.begin;
-      }
-    }
-    const Bytes body = SettleRecord{session.source, plan.outcomes, plan.effects}.encode();
-    commit_bytes += spool::record_bytes(0, body.size());
-    // The limits on messages keep a commit far below the smallest segment (options check --segment-size).
-    (void)ledger_->make_room(commit_bytes, now);
-    ledger_->log().begin(now.wall_ns);
-    ledger_->log().append(spool::Kind::settle, {}, body, 0, true);
-    for (const Piece& piece : pieces) {
-      append_events(plan.frames[2 * piece.packet].view, packet_bytes(piece),
-                    static_cast<std::uint32_t>(piece.events.size()));
-    }
-    ledger_->log().finish();
   }
-  for (const GroupEffect& effect : plan.effects) {
-    Group& group = *groups_.at(effect.group);
-    group.apply(effect, now);
-    group.decided_in_batch = ledger_->decided_batch();
+  for (const SettlePlan::Publishes& publishes : plan.publishes) {
+    auto behind = std::partition_point(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+      return std::pair(std::uint64_t{piece.packet}, piece.events.begin) <=
+             std::pair(publishes.packet, publishes.first);
+    });
+    const Piece& piece = *std::prev(behind);
+    plan.outcomes[publishes.outcome].first_offset = piece.offset + publishes.first - piece.events.begin;
   }
-  for (wire::Outcome& outcome : plan.outcomes) {
-    source.remember(outcome);
-    session.settled.push_back(std::move(outcome));
+  const Bytes body = SettleRecord{session.source, plan.outcomes, plan.effects}.encode();
+  commit_bytes += spool::record_bytes(0, body.size());
+  // The limits on messages keep a commit far below the smallest segment (options check --segment-size).
+  (void)ledger_->make_room(commit_bytes, now);
+  ledger_->log().begin(now.wall_ns);
+  ledger_->log().append(spool::Kind::settle, {}, body, 0, true);
+  for (const Piece& piece : pieces) {
+    append_events(plan.frames[2 * piece.packet].view, packet_bytes(piece),
+                  static_cast<std::uint32_t>(piece.events.size()));
   }
+  ledger_->log().finish();
 }
 
 }  // namespace spindle::proxy

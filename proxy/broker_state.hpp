@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
@@ -18,6 +19,7 @@
 #include "proxy/session.hpp"
 #include "proxy/source_table.hpp"
 #include "spindle/wire/group_messages.hpp"
+#include "spindle/wire/limits.hpp"
 #include "spindle/wire/packet.hpp"
 #include "spindle/wire/publish_messages.hpp"
 #include "spindle/wire/session_messages.hpp"
@@ -67,7 +69,10 @@ class BrokerState {
   void send(Session& session, const M& message, std::uint64_t batch, std::vector<wire::TopicPacket> packets = {});
   void send_error(Session& session, std::uint64_t answers, const Error& error);
   void send_error(const Peer& peer, std::uint64_t answers, const Error& error);
+  void answer(Session& session, std::vector<wire::Outcome>& answers, std::vector<wire::Outcome> outcomes);
   void flush_answers();
+  template <class Answer>
+  void send_outcomes(Session& session, std::vector<wire::Outcome>& outcomes, std::uint64_t answers);
 
   // broker_sessions.cpp
   void hello(const Peer& peer, const wire::Head& head, Now now);
@@ -80,6 +85,7 @@ class BrokerState {
   Session* session_of_source(std::string_view source);
   void end_session(std::uint64_t id, bool lost, Now now);
   void leave_group(Session& session, std::uint64_t member, bool lost, Now now);
+  void drop_unjoined(Session& session, Now now);
   std::uint64_t publish_window() const;
 
   // broker_publish.cpp
@@ -93,16 +99,17 @@ class BrokerState {
   bool halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
                     std::uint64_t reserve_bytes);
   void append_events(BytesView topic, BytesView packet, std::uint32_t count);
-  wire::PacketHeader own_header(BytesView topic, std::uint32_t count, Now now);
+  Bytes own_packet(BytesView topic, wire::PacketBuilder& builder, BytesView attributes, Now now);
 
   // broker_settle.cpp
   struct SettlePlan;
   void settle(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
+  SettlePlan plan_settle(const Session& session, std::span<const SharedBytes> frames);
+  static std::optional<Error> claim_events(SettlePlan& plan, const wire::Turn& turn);
   void plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
   void plan_run(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
-  std::optional<Error> fault_of(const Session& session, const SettlePlan& plan, const wire::Turn& turn) const;
-  void take_deliveries(Session& session, SettlePlan& plan, const wire::Settlement& settlement, Now now);
   void commit_settle(Session& session, Source& source, SettlePlan& plan, Now now);
+  void log_settle(const Session& session, SettlePlan& plan, Now now);
 
   // broker_groups.cpp
   void attach(Session& session, const wire::Head& head, Now now);
@@ -116,7 +123,9 @@ class BrokerState {
   Group* group_named(std::string_view name);
   void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
   void bury(Group& group, const std::vector<Burial>& burials, Now now);
+  Bytes dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet, Now now);
   void log_group(const GroupRecord& record, Now now);
+  void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
   MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
 
@@ -146,6 +155,14 @@ class BrokerState {
   std::unordered_map<Peer, std::uint64_t> session_of_peer_;
   std::map<std::string, std::uint64_t, std::less<>> session_of_source_;
   std::set<Peer> told_unknown_;
+  /// Sessions that have outcomes to be sent.
+  std::vector<std::uint64_t> answering_;
+  struct Unanswered {
+    std::uint64_t batch;
+    std::uint64_t session;
+    std::uint64_t bytes;
+  };
+  std::deque<Unanswered> unanswered_;
   std::mt19937_64 random_;
   wire::Values values_;
   wire::Values packet_values_;
@@ -169,6 +186,14 @@ inline constexpr std::size_t groups_max = 10'000;
 inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;
 inline constexpr std::uint64_t halt_retry_ms = 250;
+/// What a turn counts for in the publish window, besides what it publishes.
+inline constexpr std::uint64_t settle_turn_bytes = 256;
+/// Why a commit was refused, as far as it is kept.
+inline constexpr std::size_t refusal_bytes_max = 300;
+/// Outcomes in one answer: six values each, and a message has at most limits::msgpack_values_max.
+inline constexpr std::size_t outcomes_per_answer_max = 16'384;
+/// Packets in one deliver: two frames each.
+inline constexpr std::size_t packets_per_deliver_max = (limits::message_frames_max - 1) / 2;
 /// How much of the log a group reads at once.
 inline constexpr std::size_t read_bytes_max = 512 * 1024;
 
@@ -176,7 +201,9 @@ template <class M>
 void BrokerState::send(Session& session, const M& message, std::uint64_t batch,
                        std::vector<wire::TopicPacket> packets) {
   if (session.peer.empty()) return;  // its connection is lost; it will say hello again
-  ledger_->hold(session.peer, {wire::encode(session.id, ++session.sent, message), std::move(packets)}, batch);
+  session.sent_after_batch = std::max(session.sent_after_batch, batch);
+  ledger_->hold(session.peer, {wire::encode(session.id, ++session.sent, message), std::move(packets)},
+                session.sent_after_batch);
 }
 
 }  // namespace spindle::proxy

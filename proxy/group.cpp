@@ -36,42 +36,57 @@ void GroupEffect::read(wire::Cursor& at) {
   reason = at.str("reason");
 }
 
+void add_effect(std::vector<GroupEffect>& effects, GroupEffect effect) {
+  if (!effects.empty()) {
+    GroupEffect& last = effects.back();
+    if (last.what == effect.what && last.group == effect.group && last.range.end == effect.range.begin &&
+        last.attempts == effect.attempts && last.not_before_ns == effect.not_before_ns &&
+        last.reason == effect.reason) {
+      last.range.end = effect.range.end;
+      return;
+    }
+  }
+  effects.push_back(std::move(effect));
+}
+
 Group::Group(Identity identity, GroupSettings settings, std::uint64_t start, std::uint64_t run)
-    : identity_(std::move(identity)), settings_(settings), cursor_(start) {
-  // 40 bits count hand-outs within a run, so that a number is never used twice, restarts included.
-  begin_run(run);
+    : identity_(std::move(identity)), settings_(settings), run_(run), last_handout_(run << 40), cursor_(start) {
   done_.add({0, start});
 }
 
 void Group::apply(const GroupEffect& effect, Now now) {
-  blocked_ = false;
-  if (effect.range.end > cursor_) ahead_.add({std::max(effect.range.begin, cursor_), effect.range.end});
-  withdraw(effect.range);
+  unblock();
+  const Interval range = effect.range;
+  if (range.end > cursor_) ahead_.add({std::max(range.begin, cursor_), range.end});
+  withdraw(range);
   if (effect.what == GroupEffect::What::done) {
-    done_.add(effect.range);
-    auto failure = failures_.lower_bound(effect.range.begin);
-    while (failure != failures_.end() && failure->first < effect.range.end) {
+    done_.add(range);
+    auto failure = failures_.lower_bound(range.begin);
+    while (failure != failures_.end() && failure->first < range.end) {
       if (failure->second.bury) ++dead_;
       failure = failures_.erase(failure);
     }
     return;
   }
-  const std::uint64_t offset = effect.range.begin;
   const bool bury = effect.what == GroupEffect::What::bury;
-  failures_[offset] = {effect.attempts, effect.not_before_ns, effect.reason, bury};
-  if (bury) {
-    to_bury_.insert(offset);
-  } else if (effect.not_before_ns <= now.wall_ns) {
-    hand_out_again({offset, offset + 1}, effect.attempts + 1);
+  const bool due = effect.not_before_ns <= now.wall_ns;
+  const Instant due_at = now.instant + Duration(due ? 0 : effect.not_before_ns - now.wall_ns);
+  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
+    failures_[offset] = {effect.attempts, effect.not_before_ns, effect.reason, bury};
+    if (bury) to_bury_.insert(offset);
+    if (!bury && !due) waiting_until_[offset] = due_at;
+  }
+  if (bury) return;
+  if (due) {
+    hand_out_again(range, effect.attempts + 1);
   } else {
-    waiting_offsets_.insert(offset);
-    waiting_.set(now.instant + Duration(effect.not_before_ns - now.wall_ns), offset);
+    waiting_.set(due_at, range);
   }
 }
 
 /// Takes the range out of the queues of what is to be handed out again: at recovery an effect may follow another one.
 void Group::withdraw(Interval range) {
-  waiting_offsets_.erase(waiting_offsets_.lower_bound(range.begin), waiting_offsets_.lower_bound(range.end));
+  waiting_until_.erase(waiting_until_.lower_bound(range.begin), waiting_until_.lower_bound(range.end));
   to_bury_.erase(to_bury_.lower_bound(range.begin), to_bury_.lower_bound(range.end));
   auto run = ready_.lower_bound(range.begin);
   if (run != ready_.begin() && std::prev(run)->second.end > range.begin) --run;
@@ -94,92 +109,119 @@ bool Group::has_pattern(const wire::Pattern& pattern) const {
 void Group::write(wire::Writer& to) const {
   to.array(9).uint(identity_.id).str(identity_.name).uint(identity_.generation);
   settings_.options().write(to);
-  to.array(patterns_.size());
+  to.uint(dead_).uint(patterns_.size()).uint(logged_members_.size());
+  to.uint(done_.intervals().size()).uint(failures_.size());
   for (const wire::Pattern& pattern : patterns_) to.str(pattern.text());
-  to.array(done_.intervals().size() * 2);
-  for (const Interval& range : done_.intervals()) to.uint(range.begin).uint(range.end);
-  to.array(failures_.size());
+  for (const MemberKey& key : logged_members_) write_key(to, key);
+  for (const Interval& range : done_.intervals()) to.array(2).uint(range.begin).uint(range.end);
   for (const auto& [offset, failure] : failures_) {
     to.array(5).uint(offset).uint(failure.attempts).sint(failure.not_before_ns).str(failure.reason);
     to.boolean(failure.bury);
   }
-  to.array(logged_members_.size());
-  for (const MemberKey& key : logged_members_) write_key(to, key);
-  to.uint(dead_);
 }
 
-Result<Group> Group::read(wire::Cursor& at, std::uint64_t run, Now now) {
-  at.array("group");
+Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
   Identity identity;
-  identity.id = at.uint("group id");
-  identity.name = at.str("group name");
-  identity.generation = at.uint("generation");
   wire::GroupOptions options;
-  options.read(at);
-  if (!at.ok()) return fail(at.error());
+  std::uint64_t dead = 0;
+  std::uint64_t patterns = 0;
+  std::uint64_t members = 0;
+  std::uint64_t ranges = 0;
+  std::uint64_t failures = 0;
+  auto done = from.next([&](wire::Cursor& at) {
+    at.array("group");
+    identity.id = at.uint("group id");
+    identity.name = at.str("group name");
+    identity.generation = at.uint("generation");
+    options.read(at);
+    dead = at.uint("dead");
+    patterns = at.uint("patterns");
+    members = at.uint("members");
+    ranges = at.uint("done");
+    failures = at.uint("failures");
+  });
+  if (!done) return fail(std::move(done.error()));
   auto settings = GroupSettings::with(options);
-  if (!settings) return fail(settings.error());
+  if (!settings) return fail(std::move(settings.error()));
   Group group(std::move(identity), *settings, 0, run);
-  const std::uint32_t patterns = at.array("patterns");
-  for (std::uint32_t i = 0; i < patterns && at.ok(); ++i) {
-    auto pattern = wire::Pattern::parse(at.str("pattern"));
-    if (!pattern) return fail(pattern.error());
-    group.add_pattern(*pattern);
+  group.dead_ = dead;
+  for (std::uint64_t i = 0; done && i < patterns; ++i) {
+    done = from.next([&](wire::Cursor& at) {
+      const std::string_view text = at.str("pattern");
+      auto pattern = wire::Pattern::parse(text);
+      pattern ? group.add_pattern(*pattern) : at.fail(ErrorCode::corrupt, pattern.error().text);
+    });
   }
-  const std::uint32_t ends = at.array("done");
-  for (std::uint32_t i = 0; i + 1 < ends && at.ok(); i += 2) {
-    Interval range;
-    range.begin = at.uint("begin");
-    range.end = at.uint("end");
-    group.done_.add(range);
+  for (std::uint64_t i = 0; done && i < members; ++i) {
+    done = from.next([&](wire::Cursor& at) { group.logged_members_.insert(read_key(at)); });
+  }
+  for (std::uint64_t i = 0; done && i < ranges; ++i) {
+    done = from.next([&](wire::Cursor& at) {
+      at.array("done");
+      const std::uint64_t begin = at.uint("begin");
+      group.done_.add({begin, at.uint("end")});
+    });
   }
   group.cursor_ = group.floor();
   for (const Interval& range : group.done_.intervals()) {
     if (range.begin >= group.cursor_) group.ahead_.add(range);
   }
-  const std::uint32_t failures = at.array("failures");
-  for (std::uint32_t i = 0; i < failures && at.ok(); ++i) {
-    at.array("failure");
-    GroupEffect effect;
-    effect.range.begin = at.uint("offset");
-    effect.range.end = effect.range.begin + 1;
-    effect.attempts = at.uint("attempts");
-    effect.not_before_ns = at.sint("not_before_ns");
-    effect.reason = at.str("reason");
-    effect.what = at.boolean("bury") ? GroupEffect::What::bury : GroupEffect::What::failed;
-    if (at.ok()) group.apply(effect, now);
+  for (std::uint64_t i = 0; done && i < failures; ++i) {
+    done = from.next([&](wire::Cursor& at) {
+      at.array("failure");
+      GroupEffect effect;
+      effect.range.begin = at.uint("offset");
+      effect.range.end = effect.range.begin + 1;
+      effect.attempts = at.uint("attempts");
+      effect.not_before_ns = at.sint("not_before_ns");
+      effect.reason = at.str("reason");
+      effect.what = at.boolean("bury") ? GroupEffect::What::bury : GroupEffect::What::failed;
+      if (at.ok()) group.apply(effect, now);
+    });
   }
-  const std::uint32_t members = at.array("members");
-  for (std::uint32_t i = 0; i < members && at.ok(); ++i) group.logged_members_.insert(read_key(at));
-  group.dead_ = at.uint("dead");
-  if (!at.ok()) return fail(at.error());
+  if (!done) return fail(std::move(done.error()));
   return group;
 }
 
-void Group::hold_until(Instant until) {
+void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_until) {
+  run_ = run;
+  last_handout_ = run << 40;  // 40 bits count hand-outs within a run, so that a number is never used twice
+  claimable_end_ = log_end;
+  cursor_ = ahead_.end_of(cursor_);
+  ahead_.remove({0, cursor_});
   expected_ = logged_members_;
-  hold_until_ = until;
+  hold_until_ = hold_until;
 }
 
 bool Group::holding(Now now) const { return !expected_.empty() && now.instant < hold_until_; }
 
+std::vector<MemberKey> Group::take_missing(Now now) {
+  if (expected_.empty() || holding(now)) return {};
+  unblock();
+  const auto missing = std::exchange(expected_, {});
+  return {missing.begin(), missing.end()};
+}
+
 std::vector<GroupEffect> Group::tick(Now now) {
   std::vector<GroupEffect> effects;
-  if (!expected_.empty() && now.instant >= hold_until_) {
-    expected_.clear();
-    blocked_ = false;
-  }
-  for (std::uint64_t offset : waiting_.expired(now.instant)) {
-    if (waiting_offsets_.erase(offset) == 0) continue;  // settled meanwhile
-    hand_out_again({offset, offset + 1}, failures_.at(offset).attempts + 1);
+  for (const Interval& range : waiting_.expired(now.instant)) {
+    auto due = waiting_until_.lower_bound(range.begin);
+    while (due != waiting_until_.end() && due->first < range.end) {
+      if (due->second > now.instant) {  // failed once more meanwhile
+        ++due;
+        continue;
+      }
+      hand_out_again({due->first, due->first + 1}, failures_.at(due->first).attempts + 1);
+      due = waiting_until_.erase(due);
+    }
   }
   for (Member& member : members_) {
     const auto late = oldest(member);
     if (!late || now.instant < member.oldest_since + settings_.ack_deadline()) continue;
-    Handout& handout = handouts_.at(member.handouts.front());
-    const std::uint64_t attempt = handout.attempt;
-    take(handout, {late->begin, late->begin + 1}, now);
-    fail_attempt(late->begin, attempt, "deadline", Duration::zero(), now, effects);
+    const auto& [number, handout] = *member.handouts.begin();
+    const Interval first{late->begin, late->begin + 1};
+    fail_attempt(first, handout.attempt, "deadline", std::nullopt, now, effects);
+    take(member, number, first, now);
   }
   return effects;
 }
@@ -189,25 +231,37 @@ std::optional<Instant> Group::next_due() const {
   auto consider = [&](Instant when) { due = due ? std::min(*due, when) : when; };
   if (!expected_.empty()) consider(hold_until_);
   for (const Member& member : members_) {
-    if (oldest(member)) consider(member.oldest_since + settings_.ack_deadline());
+    if (!member.handouts.empty()) consider(member.oldest_since + settings_.ack_deadline());
   }
   return due;
 }
 
-void Group::fail_attempt(std::uint64_t offset, std::uint64_t attempts, std::string reason,
+void Group::fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason,
                          std::optional<Duration> delay, Now now, std::vector<GroupEffect>& effects) const {
   GroupEffect effect;
   effect.group = identity_.id;
-  effect.range = {offset, offset + 1};
+  effect.range = range;
   effect.attempts = attempts;
-  effect.reason = std::move(reason);
+  effect.reason = reason;
   if (attempts >= settings_.max_attempts) {
     effect.what = GroupEffect::What::bury;
   } else {
     effect.what = GroupEffect::What::failed;
     effect.not_before_ns = now.wall_ns + delay.value_or(settings_.backoff(attempts)).count();
   }
-  effects.push_back(std::move(effect));
+  add_effect(effects, std::move(effect));
+}
+
+std::string Group::stalled() const {
+  if (!read_error_.empty()) return read_error_;
+  if (!reads_on()) {
+    return "group_failures_max (" + std::to_string(group_failures_max) +
+           ") failed events wait for another attempt; new ones wait until some succeed or become dead letters";
+  }
+  if (parked_ranges_ >= group_parked_max) {
+    return "too many events of topic " + parked_.begin()->first + " and others wait for a member that handles them";
+  }
+  return {};
 }
 
 std::vector<Group::MemberFigures> Group::members() const {
@@ -223,7 +277,7 @@ std::uint64_t Group::pending() const {
 }
 
 std::uint64_t Group::lag(std::uint64_t end) const {
-  std::uint64_t lag = waiting_offsets_.size();
+  std::uint64_t lag = waiting_until_.size();
   for (const auto& [begin, again] : ready_) lag += again.end - begin;
   for (const auto& [topic, ranges] : parked_) {
     for (const auto& [range, attempt] : ranges) lag += range.size();

@@ -1,18 +1,17 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "proxy/group_settings.hpp"
 #include "proxy/interval_set.hpp"
+#include "proxy/value_stream.hpp"
 #include "spindle/base/clock.hpp"
 #include "spindle/base/timers.hpp"
 #include "spindle/wire/group_messages.hpp"
@@ -24,6 +23,21 @@ struct Record;
 
 namespace spindle::proxy {
 
+/// Members of one group, present or waited for.
+inline constexpr std::size_t group_members_max = 10'000;
+/// Different patterns that the members of one group ever asked for.
+inline constexpr std::size_t group_patterns_max = 4'096;
+/// What one member may hold at once, whatever credit it asks for.
+inline constexpr std::uint64_t member_events_max = 1'000'000;
+/// Failed events of one group that wait for another attempt; at the limit it hands out retries only.
+inline constexpr std::size_t group_failures_max = 100'000;
+/// Ranges of events that the group wants but no present member does; at the limit the group waits for one.
+inline constexpr std::size_t group_parked_max = 100'000;
+/// Ranges granted in one answer to attach; what is claimed beyond goes to others.
+inline constexpr std::size_t granted_claims_max = 16'384;
+/// Why an attempt failed, as far as it is kept.
+inline constexpr std::size_t reason_bytes_max = 300;
+
 /// Names a member: the source that attached and the number it gave the member.
 struct MemberKey {
   std::string source;
@@ -32,12 +46,13 @@ struct MemberKey {
   friend auto operator<=>(const MemberKey&, const MemberKey&) = default;
 };
 
-/// One change of a group's logged state; a record holds some of them. Applied when decided and again at recovery.
+/// One change of a group's logged state; a record holds some of them. Applied when decided and again at recovery. All
+/// events of the range fare alike.
 struct GroupEffect {
   enum class What : std::uint8_t {
     done = 0,    ///< settled, or buried
     failed = 1,  ///< an attempt failed; another may begin at not_before_ns
-    bury = 2,    ///< the last attempt failed, or it was rejected: to be copied to the dead letters
+    bury = 2,    ///< the last attempt failed, or they were rejected: to be copied to the dead letters
   };
   What what = What::done;
   std::uint64_t group = 0;
@@ -49,6 +64,9 @@ struct GroupEffect {
   void write(wire::Writer& to) const;
   void read(wire::Cursor& at);
 };
+
+/// Adds an effect, as one with the last where they say the same of consecutive events.
+void add_effect(std::vector<GroupEffect>& effects, GroupEffect effect);
 
 /// Events handed to a member in one deliver entry; they are consecutive and stand in one record of the log.
 struct HandedOut {
@@ -96,12 +114,15 @@ class Group {
   void note_member(const MemberKey& member) { logged_members_.insert(member); }
   void forget_member(const MemberKey& member) { logged_members_.erase(member); }
   bool knows_member(const MemberKey& member) const { return logged_members_.contains(member); }
+  std::size_t logged_member_count() const { return logged_members_.size(); }
+  /// As a stream of msgpack values: no limit on one value is a limit on a group.
   void write(wire::Writer& to) const;
-  static Result<Group> read(wire::Cursor& at, std::uint64_t run, Now now);
-  /// Hand-out numbers of this run of the proxy follow.
-  void begin_run(std::uint64_t run) { last_handout_ = run << 40; }
-  /// After recovery: nothing is handed out before this, unless all expected members are back.
-  void hold_until(Instant until);
+  static Result<Group> read(ValueStream& from, std::uint64_t run, Now now);
+  /// After recovery: hand-out numbers of this run of the proxy follow. Nothing is handed out before `hold_until`,
+  /// unless all members that the log knows are back before. Events below `log_end` may have been handed out before.
+  void begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_until);
+  /// Members that did not come back in time; the caller logs that they left.
+  std::vector<MemberKey> take_missing(Now now);
 
   // --- members ------------------------------------------------------------------------------------------------
   struct Joining {
@@ -125,8 +146,11 @@ class Group {
   // --- settling -----------------------------------------------------------------------------------------------
   /// Whether the member holds every delivery that the settlement names, under that id.
   bool holds(const MemberKey& key, const wire::Settlement& settlement) const;
-  /// Takes the deliveries from the member and says what that changes; the caller logs and applies it.
-  std::vector<GroupEffect> settle(const MemberKey& key, const wire::Settlement& settlement, Now now);
+  /// The parts of the settlement's events that the member holds under that id.
+  std::vector<Interval> held_of(const MemberKey& key, const wire::Settlement& settlement) const;
+  /// Takes the deliveries, all of which it holds, from the member and adds what that changes; the caller logs and
+  /// applies it.
+  void settle(const MemberKey& key, const wire::Settlement& settlement, Now now, std::vector<GroupEffect>& effects);
   bool extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now);
 
   // --- handing out --------------------------------------------------------------------------------------------
@@ -159,16 +183,18 @@ class Group {
   std::uint64_t dead() const { return dead_; }
 
   /// Reading for it failed: it hands nothing out until something about it changes.
-  void stall(std::string why) {
-    stalled = std::move(why);
-    blocked_ = true;
-  }
-  /// Why it hands nothing out although it could, for `groups`.
-  std::string stalled;
+  void stall(std::string why) { read_error_ = std::move(why); }
+  /// Why it hands nothing out although it could, or "".
+  std::string stalled() const;
   /// The batch that holds the newest decision about this group: deliveries may not overtake it.
   std::uint64_t decided_in_batch = 0;
 
  private:
+  struct Handout {
+    IntervalSet left;  // never empty
+    std::uint64_t attempt = 1;
+    std::uint64_t bytes_each = 0;
+  };
   struct Member {
     MemberKey key;
     std::vector<wire::Pattern> patterns;
@@ -177,19 +203,13 @@ class Group {
     std::uint64_t credit_bytes = 0;
     std::uint64_t pending_events = 0;
     std::uint64_t pending_bytes = 0;
-    /// In the order handed out; settled ones are dropped when they reach the front.
-    std::deque<std::uint64_t> handouts;
+    /// By number: in the order handed out.
+    std::map<std::uint64_t, Handout> handouts;
     /// When its oldest unsettled delivery became the oldest: the ack deadline runs from here.
     Instant oldest_since{};
 
     bool has_room() const;
     bool matches(std::string_view topic) const;
-  };
-  struct Handout {
-    MemberKey member;
-    IntervalSet left;
-    std::uint64_t attempt = 1;
-    std::uint64_t bytes_each = 0;
   };
   struct Failure {
     std::uint64_t attempts = 0;
@@ -206,21 +226,25 @@ class Group {
   Member* find(const MemberKey& key);
   const Member* find(const MemberKey& key) const;
   Member* next_with_room(std::string_view topic, bool& anybody);
+  const Handout* handout_of(const MemberKey& key, const wire::DeliveryId& delivery) const;
   std::uint64_t hand_out(const spool::Record& record, Interval range, std::uint64_t attempt, std::size_t records_left,
                          Now now, std::vector<HandedOut>& out);
-  void remember(Member& member, Handout handout, std::uint64_t number, Now now);
-  void take(Handout& handout, Interval range, Now now);
-  void drop_settled_front(Member& member, Now now);
-  void give_back(std::uint64_t handout_number, Now now);
+  bool park(std::string_view topic, Interval range, std::uint64_t attempt);
+  void remember(Member& member, std::uint64_t number, Interval range, std::uint64_t attempt, std::uint64_t bytes_each,
+                Now now);
+  void take(Member& member, std::uint64_t handout, Interval range, Now now);
+  void give_back_all(Member& member);
   void withdraw(Interval range);
   void hand_out_again(Interval range, std::uint64_t attempt);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
-  bool available(std::uint64_t offset) const;
-  void take_available(std::uint64_t offset);
-  void fail_attempt(std::uint64_t offset, std::uint64_t attempts, std::string reason, std::optional<Duration> delay,
+  IntervalSet available(const wire::Claim& claim) const;
+  std::uint64_t attempts_at(Interval range) const;
+  void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
                     Now now, std::vector<GroupEffect>& effects) const;
   std::optional<Interval> oldest(const Member& member) const;
   bool holding(Now now) const;
+  bool reads_on() const { return failures_.size() < group_failures_max; }
+  void unblock();
   void offer_again(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   bool offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
 
@@ -233,24 +257,30 @@ class Group {
   std::set<MemberKey> logged_members_;
   std::uint64_t dead_ = 0;
   // not logged: rebuilt from the above
+  std::uint64_t run_ = 0;
   std::uint64_t last_handout_ = 0;
+  /// Events that an earlier run of the proxy may have handed out are below.
+  std::uint64_t claimable_end_ = 0;
   /// Everything below was looked at: done, handed out, waiting in one of the queues below, or somebody else's topic.
   std::uint64_t cursor_ = 0;
   /// Offsets at or above the cursor that it must pass over: done, claimed or failed before a restart.
   IntervalSet ahead_;
   std::vector<Member> members_;
   std::size_t next_member_ = 0;
-  std::unordered_map<std::uint64_t, Handout> handouts_;
   /// To be handed out again as soon as somebody has room, by first offset.
   std::map<std::uint64_t, Again> ready_;
-  /// Failed events whose next attempt is not due yet.
-  Timers<std::uint64_t> waiting_;
-  std::set<std::uint64_t> waiting_offsets_;
+  /// Failed events whose next attempt is not due yet, and when it is.
+  Timers<Interval> waiting_;
+  std::map<std::uint64_t, Instant> waiting_until_;
   /// Events that no present member wants although the group does, by topic.
   std::map<std::string, std::vector<std::pair<Interval, std::uint64_t>>, std::less<>> parked_;
+  std::size_t parked_ranges_ = 0;
   std::set<std::uint64_t> to_bury_;
-  /// The last offer found nobody for anything: reading again is useless until something changes.
+  /// Offers found nobody for what waits below ready_from_ (of ready_), or for what is at the cursor: to read that
+  /// again is useless until something changes.
+  std::uint64_t ready_from_ = 0;
   bool blocked_ = false;
+  std::string read_error_;
   std::set<MemberKey> expected_;
   Instant hold_until_{};
 };

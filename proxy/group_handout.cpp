@@ -7,13 +7,16 @@
 namespace spindle::proxy {
 
 std::optional<std::uint64_t> Group::wants(std::uint64_t durable_end, Now now) const {
+  if (!read_error_.empty()) return std::nullopt;
   if (!to_bury_.empty()) return *to_bury_.begin();
-  if (blocked_ || holding(now)) return std::nullopt;
+  if (holding(now)) return std::nullopt;
   if (std::none_of(members_.begin(), members_.end(), [](const Member& m) { return m.has_room(); })) {
     return std::nullopt;
   }
-  if (!ready_.empty()) return ready_.begin()->first;
-  if (cursor_ < durable_end) return cursor_;
+  auto again = ready_.lower_bound(ready_from_);
+  if (again != ready_.begin() && std::prev(again)->second.end > ready_from_) return ready_from_;
+  if (again != ready_.end()) return again->first;
+  if (!blocked_ && cursor_ < durable_end && reads_on()) return cursor_;
   return std::nullopt;
 }
 
@@ -21,7 +24,8 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
                             Now now) {
   Offered out;
   const std::uint64_t cursor_before = cursor_;
-  bool room = !holding(now);
+  const bool reaches_cursor = cursor_ >= from && cursor_ < next;
+  bool room = reaches_cursor && !holding(now) && reads_on();
   std::size_t records_left = records.size();
   for (const spool::Record& record : records) {
     for (auto due = to_bury_.lower_bound(record.offset); due != to_bury_.end() && *due < record.next_offset();) {
@@ -30,11 +34,14 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
       due = to_bury_.erase(due);
     }
     if (!holding(now)) offer_again(record, records_left, now, out);
-    if (room && cursor_ >= from && record.next_offset() > cursor_) room = offer_new(record, records_left, now, out);
+    if (room && record.next_offset() > cursor_) room = offer_new(record, records_left, now, out);
     --records_left;
   }
-  if (room && cursor_ >= from && cursor_ < next) cursor_ = next;
-  blocked_ = out.handed.empty() && out.burials.empty() && cursor_ == cursor_before;
+  if (room && cursor_ < next) cursor_ = next;
+  if (out.handed.empty() && out.burials.empty() && cursor_ == cursor_before) {
+    if (reaches_cursor) blocked_ = true;
+    ready_from_ = std::max(ready_from_, next);
+  }
   return out;
 }
 
@@ -88,33 +95,39 @@ bool Group::offer_new(const spool::Record& record, std::size_t records_left, Now
 std::uint64_t Group::hand_out(const spool::Record& record, Interval range, std::uint64_t attempt,
                               std::size_t records_left, Now now, std::vector<HandedOut>& out) {
   const std::uint64_t bytes_each = std::max<std::uint64_t>(1, record.body.size() / std::max(1u, record.count));
+  // One packet and several members: everybody gets a part of it instead of one all.
+  const std::uint64_t sharers = records_left == 1 ? std::max<std::size_t>(1, members_.size()) : 1;
+  const std::uint64_t share = (range.size() + sharers - 1) / sharers;
   while (range.begin < range.end) {
     bool anybody = false;
     Member* member = next_with_room(record.topic, anybody);
-    if (member == nullptr) {
-      if (anybody) return range.begin;
-      parked_[std::string(record.topic)].emplace_back(range, attempt);
-      return range.end;
-    }
-    std::uint64_t count = range.size();
+    if (member == nullptr) return !anybody && park(record.topic, range, attempt) ? range.end : range.begin;
     const std::uint64_t room_events =
         member->credit_events > member->pending_events ? member->credit_events - member->pending_events : 1;
     const std::uint64_t room_bytes =
         member->credit_bytes > member->pending_bytes ? member->credit_bytes - member->pending_bytes : 1;
-    count = std::min({count, room_events, std::max<std::uint64_t>(1, room_bytes / bytes_each)});
-    // One packet and several members: everybody gets a part of it instead of one all.
-    if (records_left == 1 && members_.size() > 1) {
-      count = std::min(count, (range.size() + members_.size() - 1) / members_.size());
-    }
+    const std::uint64_t count =
+        std::min({range.size(), share, room_events, std::max<std::uint64_t>(1, room_bytes / bytes_each)});
     const Interval part{range.begin, range.begin + count};
     const std::uint64_t number = ++last_handout_;
-    Handout handout{member->key, {}, attempt, bytes_each};
-    handout.left.add(part);
-    remember(*member, std::move(handout), number, now);
+    remember(*member, number, part, attempt, bytes_each, now);
     out.push_back({member->key, number, part, attempt, &record});
     range.begin = part.end;
   }
   return range.end;
+}
+
+/// Puts events aside that the group wants but no present member does; false when there are too many.
+bool Group::park(std::string_view topic, Interval range, std::uint64_t attempt) {
+  if (parked_ranges_ >= group_parked_max) return false;
+  auto& ranges = parked_[std::string(topic)];
+  if (!ranges.empty() && ranges.back().first.end == range.begin && ranges.back().second == attempt) {
+    ranges.back().first.end = range.end;
+  } else {
+    ranges.emplace_back(range, attempt);
+    ++parked_ranges_;
+  }
+  return true;
 }
 
 /// The next member in turn that wants the topic and has room; `anybody` says whether one wants it at all.

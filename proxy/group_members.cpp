@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "proxy/group.hpp"
+#include "proxy/text.hpp"
 
 namespace spindle::proxy {
 
@@ -22,26 +23,27 @@ Group::Member* Group::find(const MemberKey& key) {
 const Group::Member* Group::find(const MemberKey& key) const { return const_cast<Group*>(this)->find(key); }
 
 std::vector<wire::Claim> Group::join(const Joining& joining, Now now) {
-  blocked_ = false;
+  unblock();
   Member* member = find(joining.key);
   if (member == nullptr) {
     member = &members_.emplace_back();
     member->key = joining.key;
   }
   member->patterns = joining.patterns;
-  member->credit_events = joining.credit_events;
+  member->credit_events = std::min(joining.credit_events, member_events_max);
   member->credit_bytes = joining.credit_bytes;
   member->suspended = false;
-  const std::deque<std::uint64_t> before = std::exchange(member->handouts, {});
-  for (std::uint64_t handout : before) give_back(handout, now);
+  give_back_all(*member);
   std::vector<wire::Claim> granted;
   for (const wire::Claim& asked : joining.claims) {
+    if (granted.size() >= granted_claims_max) break;
     for (wire::Claim& part : claim(*member, asked, now)) granted.push_back(part);
   }
   expected_.erase(joining.key);
   // Topics that nobody wanted before may be this member's.
-  auto parked = std::exchange(parked_, {});
-  for (auto& [topic, ranges] : parked) {
+  parked_ranges_ = 0;
+  const auto parked = std::exchange(parked_, {});
+  for (const auto& [topic, ranges] : parked) {
     for (const auto& [range, attempt] : ranges) hand_out_again(range, attempt);
   }
   return granted;
@@ -50,40 +52,49 @@ std::vector<wire::Claim> Group::join(const Joining& joining, Now now) {
 /// Grants the parts of the claim that are neither settled nor with somebody else.
 std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, Now now) {
   std::vector<wire::Claim> granted;
-  if (asked.first.generation != identity_.generation || handouts_.contains(asked.first.handout)) return granted;
-  Handout handout{member.key, {}, asked.attempt, 0};
-  const std::uint64_t end = asked.first.offset + std::min<std::uint64_t>(asked.count, 1u << 20);
-  for (std::uint64_t offset = asked.first.offset; offset < end; ++offset) {
-    if (!available(offset)) continue;
-    take_available(offset);
-    handout.left.add({offset, offset + 1});
-  }
-  for (const Interval& range : handout.left.intervals()) {
+  const IntervalSet free = available(asked);
+  for (const Interval& range : free.intervals()) {
     wire::Claim part = asked;
     part.first.offset = range.begin;
     part.count = range.size();
+    part.attempt = attempts_at(range) + 1;
+    withdraw(range);
+    if (range.end > cursor_) ahead_.add({std::max(range.begin, cursor_), range.end});
+    remember(member, asked.first.handout, range, part.attempt, 0, now);
     granted.push_back(part);
   }
-  if (!handout.left.empty()) remember(member, std::move(handout), asked.first.handout, now);
   return granted;
 }
 
-bool Group::available(std::uint64_t offset) const {
-  if (offset >= cursor_ && !ahead_.contains(offset)) return true;
-  auto run = ready_.upper_bound(offset);
-  return run != ready_.begin() && std::prev(run)->second.end > offset;
+/// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy
+/// and not since.
+IntervalSet Group::available(const wire::Claim& claim) const {
+  IntervalSet free;
+  const std::uint64_t begin = claim.first.offset;
+  const std::uint64_t end = begin + std::min(claim.count, member_events_max);
+  if (end < begin || claim.first.generation != identity_.generation || claim.first.handout > last_handout_)
+    return free;
+  auto run = ready_.upper_bound(begin);
+  if (run != ready_.begin()) --run;
+  for (; run != ready_.end() && run->first < end; ++run) {
+    free.add({std::max(begin, run->first), std::min(end, run->second.end)});
+  }
+  if (claim.first.handout >> 40 < run_) {
+    const Interval unseen{std::max(begin, cursor_), std::min(end, claimable_end_)};
+    if (unseen.begin < unseen.end) {
+      for (const Interval& gap : ahead_.gaps(unseen)) free.add(gap);
+    }
+  }
+  return free;
 }
 
-void Group::take_available(std::uint64_t offset) {
-  auto run = ready_.upper_bound(offset);
-  if (run != ready_.begin() && std::prev(run)->second.end > offset) {
-    const auto [begin, again] = *std::prev(run);
-    ready_.erase(begin);
-    if (begin < offset) ready_[begin] = {offset, again.attempt};
-    if (offset + 1 < again.end) ready_[offset + 1] = again;
-    return;
+/// How many attempts failed at the events of the range; they were handed out together, so all have the same.
+std::uint64_t Group::attempts_at(Interval range) const {
+  std::uint64_t attempts = 0;
+  for (auto at = failures_.lower_bound(range.begin); at != failures_.end() && at->first < range.end; ++at) {
+    attempts = std::max(attempts, at->second.attempts);
   }
-  ahead_.add({offset, offset + 1});
+  return attempts;
 }
 
 void Group::suspend(const MemberKey& key) {
@@ -93,9 +104,9 @@ void Group::suspend(const MemberKey& key) {
 void Group::set_credit(const MemberKey& key, std::uint64_t events, std::uint64_t bytes) {
   Member* member = find(key);
   if (member == nullptr) return;
-  member->credit_events = events;
+  member->credit_events = std::min(events, member_events_max);
   member->credit_bytes = bytes;
-  blocked_ = false;
+  unblock();
 }
 
 std::vector<GroupEffect> Group::leave(const MemberKey& key, bool lost, Now now) {
@@ -103,75 +114,99 @@ std::vector<GroupEffect> Group::leave(const MemberKey& key, bool lost, Now now) 
   Member* member = find(key);
   if (member == nullptr) return effects;
   if (const auto working_on = oldest(*member); lost && working_on) {
-    Handout& handout = handouts_.at(member->handouts.front());
-    const std::uint64_t attempt = handout.attempt;
-    take(handout, {working_on->begin, working_on->begin + 1}, now);
-    fail_attempt(working_on->begin, attempt, "member lost", Duration::zero(), now, effects);
+    const auto& [number, handout] = *member->handouts.begin();
+    const Interval first{working_on->begin, working_on->begin + 1};
+    fail_attempt(first, handout.attempt, "member lost", Duration::zero(), now, effects);
+    take(*member, number, first, now);
   }
-  const std::deque<std::uint64_t> held = member->handouts;
+  give_back_all(*member);
   members_.erase(members_.begin() + (member - members_.data()));
-  for (std::uint64_t handout : held) give_back(handout, now);
-  blocked_ = false;
+  unblock();
   return effects;
 }
 
-/// Everything that is left of a hand-out goes back to be handed out again, uncounted.
-void Group::give_back(std::uint64_t handout_number, Now) {
-  auto found = handouts_.find(handout_number);
-  if (found == handouts_.end()) return;
-  const Handout handout = std::move(found->second);
-  handouts_.erase(found);
-  std::uint64_t events = 0;
-  for (const Interval& range : handout.left.intervals()) {
-    events += range.size();
-    hand_out_again(range, handout.attempt);
+/// Everything that the member holds goes back to be handed out again, uncounted.
+void Group::give_back_all(Member& member) {
+  for (const auto& [number, handout] : member.handouts) {
+    for (const Interval& range : handout.left.intervals()) hand_out_again(range, handout.attempt);
   }
-  if (Member* member = find(handout.member)) {
-    member->pending_events -= events;
-    member->pending_bytes -= events * handout.bytes_each;
-  }
+  member.handouts.clear();
+  member.pending_events = 0;
+  member.pending_bytes = 0;
 }
 
 void Group::hand_out_again(Interval range, std::uint64_t attempt) {
-  blocked_ = false;
+  unblock();
+  auto next = ready_.lower_bound(range.begin);
+  if (next != ready_.begin()) {
+    auto& [begin, before] = *std::prev(next);
+    if (before.end == range.begin && before.attempt == attempt) {
+      before.end = range.end;
+      return;
+    }
+  }
   ready_[range.begin] = {range.end, attempt};
+}
+
+/// Something changed that may make what was useless to read before useful now.
+void Group::unblock() {
+  blocked_ = false;
+  ready_from_ = 0;
+  read_error_.clear();
 }
 
 std::optional<Interval> Group::oldest(const Member& member) const {
   if (member.handouts.empty()) return std::nullopt;
-  return handouts_.at(member.handouts.front()).left.intervals().front();  // settled ones never stay at the front
+  return member.handouts.begin()->second.left.intervals().front();
+}
+
+const Group::Handout* Group::handout_of(const MemberKey& key, const wire::DeliveryId& delivery) const {
+  if (delivery.generation != identity_.generation) return nullptr;
+  const Member* member = find(key);
+  if (member == nullptr) return nullptr;
+  auto found = member->handouts.find(delivery.handout);
+  return found == member->handouts.end() ? nullptr : &found->second;
 }
 
 bool Group::holds(const MemberKey& key, const wire::Settlement& settlement) const {
-  auto found = handouts_.find(settlement.first.handout);
-  return settlement.count > 0 && settlement.first.generation == identity_.generation && found != handouts_.end() &&
-         found->second.member == key && settlement.first.offset + settlement.count > settlement.first.offset &&
-         found->second.left.contains(Interval{settlement.first.offset, settlement.first.offset + settlement.count});
+  const std::uint64_t begin = settlement.first.offset;
+  if (settlement.count == 0 || begin + settlement.count < begin) return false;
+  const Handout* handout = handout_of(key, settlement.first);
+  return handout != nullptr && handout->left.contains(Interval{begin, begin + settlement.count});
 }
 
-std::vector<GroupEffect> Group::settle(const MemberKey& key, const wire::Settlement& settlement, Now now) {
-  std::vector<GroupEffect> effects;
-  if (!holds(key, settlement)) return effects;
-  Handout& handout = handouts_.at(settlement.first.handout);
-  const std::uint64_t attempt = handout.attempt;
+std::vector<Interval> Group::held_of(const MemberKey& key, const wire::Settlement& settlement) const {
+  const std::uint64_t begin = settlement.first.offset;
+  const std::uint64_t end = begin + settlement.count;
+  std::vector<Interval> held;
+  const Handout* handout = handout_of(key, settlement.first);
+  if (handout == nullptr || end < begin) return held;
+  for (const Interval& range : handout->left.intervals()) {
+    const Interval part{std::max(begin, range.begin), std::min(end, range.end)};
+    if (part.begin < part.end) held.push_back(part);
+  }
+  return held;
+}
+
+void Group::settle(const MemberKey& key, const wire::Settlement& settlement, Now now,
+                   std::vector<GroupEffect>& effects) {
+  Member& member = *find(key);
+  const std::uint64_t attempt = member.handouts.at(settlement.first.handout).attempt;
   const Interval range{settlement.first.offset, settlement.first.offset + settlement.count};
-  take(handout, range, now);
-  blocked_ = false;
+  take(member, settlement.first.handout, range, now);
+  unblock();
   if (settlement.verdict == wire::Verdict::ack) {
-    effects.push_back({GroupEffect::What::done, identity_.id, range, 0, 0, {}});
-    return effects;
+    return add_effect(effects, {GroupEffect::What::done, identity_.id, range, 0, 0, {}});
+  }
+  const std::string reason = clean_text(settlement.reason, reason_bytes_max);
+  if (settlement.verdict == wire::Verdict::reject) {  // no attempt is left, whatever the group allows
+    return add_effect(effects, {GroupEffect::What::bury, identity_.id, range, attempt, 0, reason});
   }
   std::optional<Duration> delay;
   if (settlement.retry_after_ms) {
     delay = std::chrono::milliseconds(std::min<std::uint64_t>(*settlement.retry_after_ms, 365ull * 86'400'000));
   }
-  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
-    // Rejected: no attempt is left, whatever the group allows.
-    const bool reject = settlement.verdict == wire::Verdict::reject;
-    fail_attempt(offset, attempt, settlement.reason, delay, now, effects);
-    if (reject) effects.back().what = GroupEffect::What::bury;
-  }
-  return effects;
+  fail_attempt(range, attempt, reason, delay, now, effects);
 }
 
 bool Group::extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now) {
@@ -179,35 +214,31 @@ bool Group::extend(const MemberKey& key, const wire::DeliveryId& delivery, Now n
   named.first = delivery;
   if (!holds(key, named)) return false;
   Member& member = *find(key);
-  if (member.handouts.front() == delivery.handout && oldest(member)->begin == delivery.offset) {
-    member.oldest_since = now.instant;
-  }
+  if (oldest(member)->begin == delivery.offset) member.oldest_since = now.instant;
   return true;
 }
 
 /// Takes settled or failed events out of a hand-out.
-void Group::take(Handout& handout, Interval range, Now now) {
-  Member& member = *find(handout.member);
-  const auto before = oldest(member);
-  handout.left.remove(range);
+void Group::take(Member& member, std::uint64_t handout, Interval range, Now now) {
+  const std::uint64_t oldest_before = oldest(member)->begin;
+  auto found = member.handouts.find(handout);
   member.pending_events -= range.size();
-  member.pending_bytes -= range.size() * handout.bytes_each;
-  while (!member.handouts.empty() && handouts_.at(member.handouts.front()).left.empty()) {
-    handouts_.erase(member.handouts.front());
-    member.handouts.pop_front();
-  }
+  member.pending_bytes -= range.size() * found->second.bytes_each;
+  found->second.left.remove(range);
+  if (found->second.left.empty()) member.handouts.erase(found);
   const auto after = oldest(member);
-  if (!after || !before || after->begin != before->begin) member.oldest_since = now.instant;
+  if (after && after->begin != oldest_before) member.oldest_since = now.instant;
 }
 
-void Group::remember(Member& member, Handout handout, std::uint64_t number, Now now) {
-  std::uint64_t events = 0;
-  for (const Interval& range : handout.left.intervals()) events += range.size();
+void Group::remember(Member& member, std::uint64_t number, Interval range, std::uint64_t attempt,
+                     std::uint64_t bytes_each, Now now) {
   if (member.handouts.empty()) member.oldest_since = now.instant;
-  member.pending_events += events;
-  member.pending_bytes += events * handout.bytes_each;
-  member.handouts.push_back(number);
-  handouts_.emplace(number, std::move(handout));
+  Handout& handout = member.handouts[number];
+  handout.left.add(range);
+  handout.attempt = attempt;
+  handout.bytes_each = bytes_each;
+  member.pending_events += range.size();
+  member.pending_bytes += range.size() * bytes_each;
 }
 
 }  // namespace spindle::proxy

@@ -1,29 +1,34 @@
 #include "proxy/log_records.hpp"
 
+#include "proxy/value_stream.hpp"
 #include "spindle/wire/writer.hpp"
 
 namespace spindle::proxy {
 namespace {
 
-void write_effects(wire::Writer& to, const std::vector<GroupEffect>& effects) {
-  to.array(effects.size());
-  for (const GroupEffect& effect : effects) effect.write(to);
+template <class T>
+void write_all(wire::Writer& to, const std::vector<T>& list) {
+  for (const T& one : list) one.write(to);
 }
 
-void read_effects(wire::Cursor& at, std::vector<GroupEffect>& effects) {
-  const std::uint32_t count = at.array("effects");
-  for (std::uint32_t i = 0; i < count && at.ok(); ++i) effects.emplace_back().read(at);
+template <class T>
+Result<void> read_all(ValueStream& from, std::uint64_t count, std::vector<T>& into) {
+  Result<void> done;
+  for (std::uint64_t i = 0; done && i < count; ++i) {
+    done = from.next([&](wire::Cursor& at) { into.emplace_back().read(at); });
+  }
+  return done;
 }
 
-/// Reads a whole body with `read`; what goes wrong is damage that no checksum saw, or a newer writer.
+/// Reads a body that is one value.
 template <class R, class Read>
 Result<R> decode_body(BytesView body, wire::Values& values, Read read) {
-  if (auto parsed = values.read_whole(body); !parsed) return fail(ErrorCode::corrupt, parsed.error().text);
-  wire::Cursor at(values);
   R record;
-  at.array("record");
-  read(at, record);
-  if (!at.ok()) return fail(ErrorCode::corrupt, at.error().text);
+  auto done = ValueStream(body, values).next([&](wire::Cursor& at) {
+    at.array("record");
+    read(at, record);
+  });
+  if (!done) return fail(std::move(done.error()));
   return record;
 }
 
@@ -61,19 +66,27 @@ Result<OutcomeRecord> OutcomeRecord::decode(BytesView body, wire::Values& values
 Bytes SettleRecord::encode() const {
   Bytes out;
   wire::Writer to(out);
-  to.array(3).str(source).array(outcomes.size());
-  for (const wire::Outcome& outcome : outcomes) outcome.write(to);
-  write_effects(to, effects);
+  to.array(3).str(source).uint(outcomes.size()).uint(effects.size());
+  write_all(to, outcomes);
+  write_all(to, effects);
   return out;
 }
 
 Result<SettleRecord> SettleRecord::decode(BytesView body, wire::Values& values) {
-  return decode_body<SettleRecord>(body, values, [](wire::Cursor& at, SettleRecord& record) {
+  SettleRecord record;
+  ValueStream from(body, values);
+  std::uint64_t outcomes = 0;
+  std::uint64_t effects = 0;
+  auto done = from.next([&](wire::Cursor& at) {
+    at.array("record");
     record.source = at.str("source");
-    const std::uint32_t outcomes = at.array("outcomes");
-    for (std::uint32_t i = 0; i < outcomes && at.ok(); ++i) record.outcomes.emplace_back().read(at);
-    read_effects(at, record.effects);
+    outcomes = at.uint("outcomes");
+    effects = at.uint("effects");
   });
+  if (done) done = read_all(from, outcomes, record.outcomes);
+  if (done) done = read_all(from, effects, record.effects);
+  if (!done) return fail(std::move(done.error()));
+  return record;
 }
 
 Bytes GroupRecord::encode() const {
@@ -81,30 +94,30 @@ Bytes GroupRecord::encode() const {
   wire::Writer to(out);
   to.array(3).uint(static_cast<std::uint64_t>(what)).uint(group);
   switch (what) {
-    case What::create: to.raw(value); break;
+    case What::create: to.nil().raw(value); break;
     case What::pattern: to.str(pattern); break;
     case What::joined:
     case What::left: to.array(2).str(member.source).uint(member.number); break;
-    case What::effects: write_effects(to, effects); break;
+    case What::effects:
+      to.uint(effects.size());
+      write_all(to, effects);
+      break;
   }
   return out;
 }
 
 Result<GroupRecord> GroupRecord::decode(BytesView body, wire::Values& values) {
-  return decode_body<GroupRecord>(body, values, [&](wire::Cursor& at, GroupRecord& record) {
+  GroupRecord record;
+  ValueStream from(body, values);
+  std::uint64_t effects = 0;
+  auto done = from.next([&](wire::Cursor& at) {
+    at.array("record");
     const std::uint64_t word = at.uint("what");
     if (word > 4) return at.fail(ErrorCode::corrupt, "a group record is unknown");
     record.what = static_cast<What>(word);
     record.group = at.uint("group");
     switch (record.what) {
-      case What::create: {
-        std::size_t begin = 0;  // the value is the array's last element: what is left after the two before it
-        wire::array_head(body, begin);
-        (void)wire::skip_value(body, begin);
-        (void)wire::skip_value(body, begin);
-        record.value = body.substr(begin);
-        break;
-      }
+      case What::create: at.nil(); break;
       case What::pattern: record.pattern = at.str("pattern"); break;
       case What::joined:
       case What::left:
@@ -112,9 +125,13 @@ Result<GroupRecord> GroupRecord::decode(BytesView body, wire::Values& values) {
         record.member.source = at.str("source");
         record.member.number = at.uint("member number");
         break;
-      case What::effects: read_effects(at, record.effects); break;
+      case What::effects: effects = at.uint("effects"); break;
     }
   });
+  if (done && record.what == What::create) record.value = from.rest();
+  if (done) done = read_all(from, effects, record.effects);
+  if (!done) return fail(std::move(done.error()));
+  return record;
 }
 
 }  // namespace spindle::proxy

@@ -6,7 +6,8 @@
 #include "proxy/group.hpp"
 #include "spindle/wire/publish_messages.hpp"
 
-/// The bodies of the broker's own records in the log (FORMAT.md, "Records of the broker"): msgpack arrays.
+/// The bodies of the broker's own records in the log (FORMAT.md, "Records of the broker"): a msgpack array, and
+/// behind it one value for each outcome or effect that it counts.
 namespace spindle::proxy {
 
 /// Kind source: the source was granted an epoch, or is forgotten.
@@ -43,7 +44,7 @@ struct GroupRecord {
   enum class What : std::uint8_t { create = 0, pattern = 1, joined = 2, left = 3, effects = 4 };
   What what = What::create;
   std::uint64_t group = 0;
-  /// create: the group's value, as Group::write makes it.
+  /// create: the group's values, as Group::write makes them.
   Bytes value;
   std::string pattern;
   MemberKey member;

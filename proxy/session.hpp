@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "proxy/broker.hpp"
@@ -23,11 +22,15 @@ struct Session {
   std::string source;
   std::uint64_t epoch = 0;
   Instant lease_until{};
-  /// Messages sent to the client so far.
+  /// Messages sent to the client so far, and the batch that the newest of them waits for: none overtakes another.
   std::uint64_t sent = 0;
+  std::uint64_t sent_after_batch = 0;
   bool halted = false;
   /// Group by the number that the client gave its member.
   std::map<std::uint64_t, std::uint64_t> groups;
+  /// Members from before the client reconnected, which wait for it to attach them again, and until when.
+  std::set<std::uint64_t> to_rejoin;
+  Instant rejoin_until{};
 
   /// Answers of this loop turn, sent as one message each.
   std::vector<wire::Outcome> published;
@@ -35,9 +38,8 @@ struct Session {
   std::vector<wire::Outcome> settled;
   std::uint64_t settled_answers = 0;
 
-  /// Bytes of commits whose answer is not durable yet, by batch.
+  /// Bytes of commits whose answer is not durable yet.
   std::uint64_t unanswered_bytes = 0;
-  std::deque<std::pair<std::uint64_t, std::uint64_t>> unanswered;
 };
 
 }  // namespace spindle::proxy

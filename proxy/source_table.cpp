@@ -5,22 +5,17 @@
 #include "spindle/wire/limits.hpp"
 
 namespace spindle::proxy {
-namespace {
 
-bool joins(const wire::Outcome& last, const wire::Outcome& next) {
+bool join(wire::Outcome& last, const wire::Outcome& next) {
   if (last.events != 0 || next.events != 0 || last.status != next.status) return false;
-  return last.status != wire::OutcomeStatus::refused || (last.code == next.code && last.text == next.text);
+  if (last.status == wire::OutcomeStatus::refused && (last.code != next.code || last.text != next.text)) return false;
+  last.run += next.run;
+  return true;
 }
-
-}  // namespace
 
 void Source::remember(wire::Outcome outcome) {
   last_number = outcome.number + outcome.run - 1;
-  if (!recent.empty() && joins(recent.back(), outcome)) {
-    recent.back().run += outcome.run;
-  } else {
-    recent.push_back(std::move(outcome));
-  }
+  if (recent.empty() || !join(recent.back(), outcome)) recent.push_back(std::move(outcome));
   while (recent.front().number + recent.front().run + limits::commits_in_flight_max <= last_number + 1) {
     recent.pop_front();
   }

@@ -12,6 +12,9 @@
 
 namespace spindle::proxy {
 
+/// Makes one outcome of two with consecutive numbers when the commits fared alike; false when they did not.
+bool join(wire::Outcome& last, const wire::Outcome& next);
+
 /// What the log knows of a source: which commits it has stored, so that none is stored twice.
 struct Source {
   std::string name;

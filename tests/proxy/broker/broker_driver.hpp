@@ -1,0 +1,110 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proxy/broker.hpp"
+#include "proxy/broker_config.hpp"
+#include "spindle/base/memory_files.hpp"
+#include "spindle/spool/reader.hpp"
+#include "spindle/spool/recovery.hpp"
+#include "spindle/spool/writer.hpp"
+#include "spindle/wire/message.hpp"
+
+namespace spindle::proxy {
+
+/// A message from the broker, as a client gets it.
+struct Received {
+  wire::Envelope envelope;
+  Bytes head;
+  std::vector<wire::TopicPacket> packets;
+
+  template <class M>
+  M as() const {
+    REQUIRE(envelope.kind == M::kind);
+    wire::Values values;
+    auto message = wire::decode<M>(wire::Head(head, values));
+    REQUIRE(message);
+    return std::move(*message);
+  }
+};
+
+/// A proxy without sockets, threads and clock: the real broker and the real spool on a disk in memory. Everything
+/// happens when it is told to, so a test chooses what is durable, what was sent and when the power goes.
+class BrokerDriver {
+ public:
+  struct Setup {
+    BrokerConfig config;
+    std::uint64_t segment_bytes = spool::segment_bytes_default;
+    bool has_spool = true;
+    std::size_t tail_cache_bytes = spool::tail_cache_bytes_default;
+  };
+
+  BrokerDriver() : BrokerDriver(Setup{}) {}
+  explicit BrokerDriver(Setup setup) : setup_(std::move(setup)) { start(); }
+
+  // --- the process ---
+  /// Recovers and starts; what it decides at the start is durable, as the real one's is before it serves.
+  void start();
+  /// The process dies: what it wrote stays, what it did not say is never said. Connections are gone.
+  void kill();
+  /// The machine dies with it: what was not synced is lost, kept or torn, by the seed.
+  void power_cut(std::uint64_t seed);
+  void restart() {
+    kill();
+    start();
+  }
+
+  // --- time ---
+  Now now() const { return now_; }
+  /// Time passes and timers fire.
+  void advance(Duration by);
+
+  // --- messages ---
+  void receive(const Peer& peer, const wire::Message& message);
+  /// Messages to this peer are lost from now on, and the broker learns it.
+  void disconnect(const Peer& peer) { gone_.insert(peer); }
+  std::vector<Received> take(const Peer& peer);
+
+  // --- what a loop turn does; receive() and advance() call it unless `by_hand` ---
+  bool by_hand = false;
+  void settle();
+  /// Reads that groups want.
+  bool read();
+  /// Writes what was decided, if anything; `tell` says whether the broker learns that it is durable.
+  bool commit(bool tell = true);
+  bool collect();
+
+  Broker& broker() { return *broker_; }
+  MemoryFiles& files() { return files_; }
+  /// All events in the log that are durable: offset, topic, packet.
+  struct Stored {
+    std::uint64_t offset;
+    std::uint32_t count;
+    std::string topic;
+    Bytes packet;
+  };
+  std::vector<Stored> stored();
+
+  BrokerConfig& config() { return setup_.config; }
+  std::uint64_t segments_made = 0;
+
+ private:
+  Setup setup_;
+  MemoryFiles files_;
+  Now now_{Instant(std::chrono::hours(1)), 1'700'000'000'000'000'000};
+  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<DirectoryLock> lock_;
+  std::unique_ptr<spool::Writer> writer_;
+  std::unique_ptr<spool::Reader> reader_;
+  std::map<Peer, std::deque<Received>> inboxes_;
+  std::map<std::pair<Peer, std::uint64_t>, std::uint64_t> numbers_;
+  std::set<Peer> gone_;
+};
+
+}  // namespace spindle::proxy
