@@ -128,6 +128,7 @@ class Actor {
   // Timers: from when the worker is ready. A timer turn's publications are atomic, but the turn is not repeated after
   // a crash. Returns a number for cancel().
 
+  /// After a pause (a handler that blocked, a stopped process) it runs once, not once for each time that passed.
   std::uint64_t every(std::chrono::nanoseconds interval, std::function<void()> turn);
   std::uint64_t after(std::chrono::nanoseconds delay, std::function<void()> turn);
   template <class A>
@@ -159,27 +160,30 @@ class Actor {
 template <class E, class A, class... Rest>
 void Actor::on_live(void (A::*handler)(const E&, Rest...)) {
   check_event<E>();
-  static_assert(!(actor::is_delivery<Rest> || ...), "a live event has nothing to settle: take it in group(…).on");
+  actor::check_live_parameters<Rest...>();
   bind_live(E::topic, actor::make_handler<E, Rest...>(bound(handler)));
 }
 
 template <class F>
 void Actor::on_live(F handler) {
-  using Signature = actor::Parameters<decltype(&F::operator())>;
-  check_event<typename Signature::Event>();
-  static_assert(!Signature::takes_delivery, "a live event has nothing to settle: take it in group(…).on");
-  bind_live(Signature::Event::topic, Signature::handler(std::move(handler)));
+  using Traits = actor::HandlerTraits<F>;
+  check_event<typename Traits::Event>();
+  Traits::check_live();
+  bind_live(Traits::Event::topic, Traits::handler(std::move(handler)));
 }
 
 template <class A, class... Rest>
 void Actor::on_raw(std::string_view pattern, void (A::*handler)(const RawEvent&, Rest...)) {
-  static_assert(!(actor::is_delivery<Rest> || ...), "a live event has nothing to settle: take it in group(…).on_raw");
+  actor::check_live_parameters<Rest...>();
   bind_live(pattern, actor::make_handler<RawEvent, Rest...>(bound(handler)));
 }
 
 template <class F>
 void Actor::on_raw(std::string_view pattern, F handler) {
-  bind_live(pattern, actor::Parameters<decltype(&F::operator())>::handler(std::move(handler)));
+  using Traits = actor::HandlerTraits<F>;
+  actor::check_raw<typename Traits::Event>();
+  Traits::check_live();
+  bind_live(pattern, Traits::handler(std::move(handler)));
 }
 
 template <class E>
@@ -193,32 +197,34 @@ Result<void> Actor::try_publish_as(std::string_view topic, const E& event) {
 
 template <class E, class A, class... Rest>
 GroupBinding& GroupBinding::on(void (A::*handler)(const E&, Rest...)) {
-  check_event<E>();
-  static_assert(E::durable, "a group takes durable events only: this type says durable = false; use on_live");
+  actor::check_durable<E>();
+  actor::check_parameters<Rest...>();
   bind(E::topic, actor::make_handler<E, Rest...>(actor_.bound(handler)), (actor::is_delivery<Rest> || ...));
   return *this;
 }
 
 template <class F>
 GroupBinding& GroupBinding::on(F handler) {
-  using Signature = actor::Parameters<decltype(&F::operator())>;
-  check_event<typename Signature::Event>();
-  static_assert(Signature::Event::durable,
-                "a group takes durable events only: this type says durable = false; use on_live");
-  bind(Signature::Event::topic, Signature::handler(std::move(handler)), Signature::takes_delivery);
+  using Traits = actor::HandlerTraits<F>;
+  actor::check_durable<typename Traits::Event>();
+  Traits::check();
+  bind(Traits::Event::topic, Traits::handler(std::move(handler)), Traits::takes_delivery);
   return *this;
 }
 
 template <class A, class... Rest>
 GroupBinding& GroupBinding::on_raw(std::string_view pattern, void (A::*handler)(const RawEvent&, Rest...)) {
+  actor::check_parameters<Rest...>();
   bind(pattern, actor::make_handler<RawEvent, Rest...>(actor_.bound(handler)), (actor::is_delivery<Rest> || ...));
   return *this;
 }
 
 template <class F>
 GroupBinding& GroupBinding::on_raw(std::string_view pattern, F handler) {
-  using Signature = actor::Parameters<decltype(&F::operator())>;
-  bind(pattern, Signature::handler(std::move(handler)), Signature::takes_delivery);
+  using Traits = actor::HandlerTraits<F>;
+  actor::check_raw<typename Traits::Event>();
+  Traits::check();
+  bind(pattern, Traits::handler(std::move(handler)), Traits::takes_delivery);
   return *this;
 }
 

@@ -1,5 +1,8 @@
 #include "spindle/actor/delivery.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "spindle/actor/delivery_desk.hpp"
 #include "spindle/actor/incoming.hpp"
 
@@ -21,14 +24,9 @@ struct Delivery::Held {
   }
 };
 
-namespace {
-
-tl::unexpected<Error> decided() { return fail(ErrorCode::invalid_argument, "this delivery was decided already"); }
-
-}  // namespace
-
 Delivery::Delivery(std::shared_ptr<actor::DeliveryDesk> desk, const actor::Incoming& incoming)
     : held_(std::make_unique<Held>(std::move(desk), incoming.member, incoming.delivery.value())),
+      offset_(incoming.delivery->offset),
       attempt_(incoming.attempt) {}
 
 Delivery::Delivery(Delivery&& other) noexcept = default;
@@ -36,6 +34,7 @@ Delivery::Delivery(Delivery&& other) noexcept = default;
 Delivery& Delivery::operator=(Delivery&& other) noexcept {
   if (this != &other) {
     std::unique_ptr<Held> undecided = std::exchange(held_, std::move(other.held_));
+    offset_ = other.offset_;
     attempt_ = other.attempt_;
     if (undecided) (void)undecided->settle(wire::Verdict::retry, std::nullopt, "dropped undecided");
   }
@@ -47,26 +46,27 @@ Delivery::~Delivery() {
   if (held_) (void)held_->settle(wire::Verdict::retry, std::nullopt, "dropped undecided");
 }
 
-Result<void> Delivery::ack() {
-  if (!held_) return decided();
-  return std::exchange(held_, nullptr)->settle(wire::Verdict::ack, std::nullopt, {});
+Result<void> Delivery::decide(wire::Verdict verdict, std::optional<std::uint64_t> retry_after_ms,
+                              std::string reason) {
+  if (!held_) return fail(ErrorCode::invalid_argument, "this delivery was decided already");
+  auto settled = held_->settle(verdict, retry_after_ms, std::move(reason));
+  if (settled) held_.reset();  // else, outside a turn, it is kept and may be settled in one
+  return settled;
 }
 
+Result<void> Delivery::ack() { return decide(wire::Verdict::ack, std::nullopt, {}); }
+
 Result<void> Delivery::retry_after(std::chrono::milliseconds delay, std::string reason) {
-  if (!held_) return decided();
   const auto ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, delay.count()));
-  return std::exchange(held_, nullptr)->settle(wire::Verdict::retry, ms, std::move(reason));
+  return decide(wire::Verdict::retry, ms, std::move(reason));
 }
 
 Result<void> Delivery::reject(std::string reason) {
-  if (!held_) return decided();
-  return std::exchange(held_, nullptr)->settle(wire::Verdict::reject, std::nullopt, std::move(reason));
+  return decide(wire::Verdict::reject, std::nullopt, std::move(reason));
 }
 
 void Delivery::extend() {
   if (held_) held_->desk->extend(held_->member, held_->id);
 }
-
-std::uint64_t Delivery::offset() const { return held_ ? held_->id.offset : 0; }
 
 }  // namespace spindle

@@ -2,14 +2,17 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "spindle/base/result.hpp"
 
 namespace spindle {
 
+namespace wire {
+enum class Verdict : std::uint8_t;
+}
 namespace actor {
 class DeliveryDesk;
 struct Incoming;
@@ -17,7 +20,8 @@ struct Incoming;
 
 /// The right and the duty to settle one durable event. A handler that takes one may keep it and settle in a later
 /// turn; what that turn publishes is then atomic with it. Dropped undecided it means retry. Move-only; its worker's
-/// thread only. After a decision the others give invalid_argument.
+/// thread only. After a decision the others give invalid_argument; outside a turn they give it too, and decide
+/// nothing. When the turn that decides throws, the decision is undone and the event comes again.
 class Delivery {
  public:
   Delivery(std::shared_ptr<actor::DeliveryDesk> desk, const actor::Incoming& incoming);
@@ -34,12 +38,15 @@ class Delivery {
   /// More time: the group's ack deadline begins anew.
   void extend();
 
-  std::uint64_t offset() const;
+  std::uint64_t offset() const { return offset_; }
   std::uint64_t attempt() const { return attempt_; }
 
  private:
   struct Held;
+  Result<void> decide(wire::Verdict verdict, std::optional<std::uint64_t> retry_after_ms, std::string reason);
+
   std::unique_ptr<Held> held_;  // null when decided or moved from
+  std::uint64_t offset_ = 0;
   std::uint64_t attempt_ = 1;
 };
 

@@ -2,7 +2,22 @@
 
 #include <CLI/CLI.hpp>
 
+#include "spindle/transport/endpoint.hpp"
+#include "spindle/wire/topic.hpp"
+
 namespace spindle {
+namespace {
+
+std::string check_proxy(const std::string& text) {
+  auto checked = transport::check_endpoint(text);
+  return checked ? "" : checked.error().text;
+}
+
+std::string check_instance(const std::string& text) {
+  return wire::check_group_name(text) ? "" : "'" + text + "' is not letters, digits, '_' and '-'";
+}
+
+}  // namespace
 
 Options parse_options(int argc, const char* const* argv) {
   Options options;
@@ -11,8 +26,10 @@ Options parse_options(int argc, const char* const* argv) {
   app.set_help_flag("--spindle-help", "Print these flags");
   app.add_option("--proxy", options.proxy, "The proxy's control port")
       ->envname("SPINDLE_PROXY")
+      ->check(check_proxy)
       ->capture_default_str();
-  app.add_option("--instance", options.instance, "Names this process instead of a random word");
+  app.add_option("--instance", options.instance, "Names this process instead of a random word")
+      ->check(check_instance);
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
       ->capture_default_str();

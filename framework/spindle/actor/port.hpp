@@ -22,8 +22,9 @@ class Port {
   /// One turn, one commit: all or nothing. `stale` when a delivery is no longer held.
   virtual Result<Ticket> settle(std::span<const wire::Settlement> settlements,
                                 std::span<const transport::OutgoingEvent> events) = 0;
-  /// `count` turns that acknowledge one delivery each, from `first` on.
-  virtual Result<void> acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count) = 0;
+  /// `count` turns that acknowledge one delivery each, from `first` on; the ticket of the first.
+  virtual Result<Ticket> acknowledge_each(std::uint64_t member, const wire::DeliveryId& first,
+                                          std::uint64_t count) = 0;
   virtual Result<Ticket> publish(std::span<const transport::OutgoingEvent> events) = 0;
   virtual Result<void> publish_live(const transport::OutgoingEvent& event) = 0;
   virtual void extend(std::uint64_t member, const wire::DeliveryId& delivery) = 0;

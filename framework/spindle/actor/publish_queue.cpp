@@ -10,6 +10,10 @@ transport::OutgoingEvent PublishQueue::Batch::event(std::size_t index) const {
   return {topics[event.topic], BytesView(data).substr(begin, event.end - begin), {}, event.key};
 }
 
+PublishQueue::~PublishQueue() {
+  if (batch_.receipts) batch_.receipts->close({ErrorCode::closed, "the service ended before the event was sent"});
+}
+
 Result<void> PublishQueue::check_open() const {
   if (closed_) return fail(ErrorCode::closed, "the service has stopped; publish before stop()");
   if (batch_.data.size() >= publish_queue_bytes_max) {
@@ -22,7 +26,7 @@ Result<void> PublishQueue::check_open() const {
 
 Result<Receipt> PublishQueue::finish(std::unique_lock<std::mutex> lock, std::string_view topic,
                                      std::optional<std::uint32_t> key, bool durable) {
-  const std::size_t begin = batch_.events.empty() ? 0 : batch_.events.back().end;
+  const std::size_t begin = bytes_used();
   const BytesView data = BytesView(batch_.data).substr(begin);
   auto checked = transport::check_sizes({topic, data, {}, key});
   const bool new_topic = batch_.topics.empty() || batch_.topics.back() != topic;

@@ -23,6 +23,9 @@ inline constexpr std::size_t publish_queue_bytes_max = 32 * 1024 * 1024;
 /// once.
 class PublishQueue {
  public:
+  PublishQueue() = default;
+  ~PublishQueue();
+
   struct Event {
     std::size_t topic;  // index into topics
     std::size_t end;    // of its bytes; they begin where the one before ends
@@ -43,19 +46,21 @@ class PublishQueue {
   Result<Receipt> add(std::string_view topic, std::optional<std::uint32_t> key, bool durable, Encode encode) {
     std::unique_lock lock(mutex_);
     if (auto open = check_open(); !open) return fail(open.error());
+    batch_.data.resize(bytes_used());  // an encoder that threw may have left some
     if (auto encoded = encode(batch_.data); !encoded) return fail(encoded.error());
     return finish(std::move(lock), topic, key, durable);
   }
 
-  /// Everything that waits. `sent_bytes` of an earlier batch stop counting.
+  /// Everything that waits, if something does.
   std::optional<Batch> take();
   /// Readable while something waits.
   const Wakeup& wakeup() const { return wakeup_; }
-  /// From now on publishing fails with `closed`.
+  /// From now on publishing fails with `closed`. What waits may still be taken; its receipts end with the queue.
   void close();
 
  private:
   Result<void> check_open() const;
+  std::size_t bytes_used() const { return batch_.events.empty() ? 0 : batch_.events.back().end; }
   Result<Receipt> finish(std::unique_lock<std::mutex> lock, std::string_view topic, std::optional<std::uint32_t> key,
                          bool durable);
 

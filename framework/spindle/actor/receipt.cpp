@@ -18,12 +18,12 @@ void ReceiptBook::tell(std::size_t first, Told told) {
   changed_.notify_all();
 }
 
-void ReceiptBook::stored(std::size_t first, std::size_t count, std::uint64_t offset) {
+void ReceiptBook::stored(std::size_t first, std::size_t count, std::optional<std::uint64_t> offset) {
   tell(first, {first + count, offset, std::nullopt});
 }
 
 void ReceiptBook::refused(std::size_t first, std::size_t count, const Error& why) {
-  tell(first, {first + count, 0, why});
+  tell(first, {first + count, std::nullopt, why});
 }
 
 void ReceiptBook::close(const Error& why) {
@@ -40,7 +40,7 @@ std::optional<Result<std::uint64_t>> ReceiptBook::find(std::size_t index) const 
     const auto& [first, told] = *std::prev(above);
     if (index < told.end) {
       if (told.error) return Result<std::uint64_t>(fail(*told.error));
-      return Result<std::uint64_t>(told.offset + index - first);
+      return Result<std::uint64_t>(told.offset ? *told.offset + index - first : 0);
     }
   }
   if (closed_) return Result<std::uint64_t>(fail(*closed_));

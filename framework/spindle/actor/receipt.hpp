@@ -20,8 +20,9 @@ class Receipt {
       : book_(std::move(book)), index_(index) {}
 
   bool ready() const;
-  /// Blocks until ready; the event's offset in the spool (0 for a live one). Errors: `timeout`, `closed` (the service
-  /// stopped before), or why it was refused.
+  /// Blocks until ready; the event's offset in the spool; 0 for a live event, and for one of which is only known that
+  /// it is durable, since the connection was lost at the wrong moment. Errors: `timeout`, `closed` (the service
+  /// stopped before; the event may be durable nevertheless), or why it was refused.
   Result<std::uint64_t> wait(std::chrono::nanoseconds timeout) const;
 
  private:

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -15,8 +14,9 @@ namespace spindle::actor {
 /// The receipts of events that were published together: filled in by the worker, looked at by any thread.
 class ReceiptBook {
  public:
-  /// Events [first, first + count) are durable from `offset` on. In any order; each event once.
-  void stored(std::size_t first, std::size_t count, std::uint64_t offset);
+  /// Events [first, first + count) are durable, at consecutive offsets if these are known. In any order; each event
+  /// once.
+  void stored(std::size_t first, std::size_t count, std::optional<std::uint64_t> offset);
   void refused(std::size_t first, std::size_t count, const Error& why);
   /// Everything that is not told yet never will be.
   void close(const Error& why);
@@ -27,7 +27,7 @@ class ReceiptBook {
  private:
   struct Told {
     std::size_t end;
-    std::uint64_t offset;
+    std::optional<std::uint64_t> offset;
     std::optional<Error> error;
   };
   std::optional<Result<std::uint64_t>> find(std::size_t index) const;

@@ -3,14 +3,15 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "spindle/actor/actor.hpp"
+#include "spindle/actor/awaiting.hpp"
 #include "spindle/actor/delivery_desk.hpp"
 #include "spindle/actor/handler.hpp"
 #include "spindle/actor/port.hpp"
@@ -39,12 +40,14 @@ class Runtime {
   /// Before anything runs; outlives the runtime.
   void set_port(Port& port) { port_ = &port; }
 
-  // What actors register. A mistake (a topic that is none, the same group with other options) throws
-  // std::logic_error.
+  // What actors register. A mistake (a topic that is none, a group opened twice, a handler added while running)
+  // throws std::logic_error.
   void bind_live(Actor& actor, std::string_view pattern, Handler handler);
   void open_group(const std::string& name, const GroupOptions& options);
   void bind_group(Actor& actor, const std::string& name, std::string_view pattern, Handler handler,
                   bool takes_delivery);
+  /// No more of that from here on. Fails when a group has no handler, or more patterns than a member may have.
+  Result<void> finish_registration();
 
   struct Subscription {
     wire::Pattern pattern;
@@ -76,11 +79,11 @@ class Runtime {
   void lose(std::uint64_t member, const std::vector<wire::Claim>& deliveries);
   /// One live event; runs its turns at once.
   void on_live(const Incoming& incoming, Now now);
-  /// What became of commits from `first` on.
+  /// What became of commits from `first` on; told once for each, in any order.
   void on_outcome(Ticket first, const wire::Outcome& outcome, Now now);
-  /// Runs timers that are due.
+  /// Runs timers that are due; the delay of one that was set since the last tick counts from here.
   void tick(Now now);
-  std::optional<Instant> next_deadline() const { return timers_.next(); }
+  std::optional<Instant> next_deadline() const;
 
   /// Handles one delivered event, if one waits and the port has room. False when there was nothing to do.
   bool step(Now now);
@@ -99,10 +102,12 @@ class Runtime {
 
   /// For the keeper.
   const TurnWatch& watch() const { return watch_; }
-  /// Handlers and timers that threw, since the beginning.
+  /// Handlers and timers that threw, and turns that were refused, since the beginning.
   std::uint64_t thrown() const { return thrown_; }
+  std::uint64_t refused() const { return refused_; }
 
  private:
+  using Actors = std::vector<Actor*>;
   struct Parcel {
     std::uint64_t member = 0;
     wire::DeliveryId first;
@@ -110,66 +115,83 @@ class Runtime {
     std::uint64_t attempt = 1;
     wire::TopicPacket message;
     std::uint64_t next = 0;
+    /// Offsets that were lost: first and one behind the last.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> lost;
     // Filled when its first event is handled:
     bool opened = false;
     std::optional<wire::Packet> packet;
     std::vector<wire::PacketEvent> events;
     std::vector<const Subscription*> subscriptions;
+    Actors actors;
+    bool kept = false;  // a handler takes the Delivery
+
+    bool is_lost(std::uint64_t offset) const;
+    void skip_lost();
   };
   struct TimerTask {
     Actor* actor;
+    Duration delay;
     std::optional<Duration> interval;
+    Instant due;
     std::function<void()> run;
-    std::uint64_t id;
   };
   struct LiveEvent {
     std::string topic;
     Bytes data;
     std::optional<std::uint32_t> key;
   };
-  /// A commit whose outcome matters: live events that wait for it, an actor to be told of a refusal.
+  /// Of a commit: live events that wait for its outcome, and whom to tell of a refusal.
   struct Note {
-    Ticket ticket;
-    Actor* actor;
+    Actors actors;
     std::string topic;
-    std::uint64_t offset;
+    std::uint64_t offset = 0;
     std::vector<LiveEvent> live;
   };
   class Desk;
 
   bool open(Parcel& parcel);
-  void handle(Parcel& parcel, std::uint64_t index, Now now);
-  void settle_input(const Incoming& incoming, wire::Verdict verdict, std::string reason);
-  /// Runs the handlers; false when one threw or could not decode, with the turn discarded and the input settled so.
-  bool run_handlers(const std::vector<const Subscription*>& subscriptions, const Incoming& incoming);
-  void finish_turn(Actor* actor, const Incoming* input, bool plain_ack);
-  void run_task(Actor* actor, std::string_view what, const std::function<void()>& run);
-  void add_ack(std::uint64_t member, const wire::DeliveryId& id);
-  void note(Ticket ticket, Actor* actor, const Incoming* input);
+  void handle(Parcel& parcel, std::uint64_t index);
+  void reject_unreadable(const Parcel& parcel, const std::string& reason);
+  wire::Settlement settlement_of(const Incoming& incoming, wire::Verdict verdict, std::string reason) const;
+  /// Runs the handlers; false when one threw or could not decode, with the turn undone and the input settled so.
+  bool run_handlers(std::span<const Subscription* const> subscriptions, const Incoming& incoming);
+  /// Turns what the handlers asked for into one commit. `actors` are told when it is refused.
+  void finish_turn(const Actors& actors, const Incoming* input, bool ack_input);
+  void send_live();
+  void run_task(Actor* actor, const char* what, const std::function<void()>& run, bool told_of_refusal);
+  void add_ack(const Actors& actors, const Incoming& input);
+  void note(Ticket ticket, const Actors& actors, const Incoming* input);
+  /// The port did not take the turn.
+  void on_not_sent(const Actors& actors, const Incoming* input, const Error& why);
+  void tell_refused(const Actors& actors, const Refusal& refusal);
   Group* group_of(std::uint64_t member);
+  void check_registering() const;
 
   Port* port_ = nullptr;
   std::shared_ptr<Desk> desk_;
   Turn turn_;
+  bool registering_ = true;
   std::vector<Subscription> live_;
   std::deque<Group> groups_;
   std::deque<Parcel> inbox_;
+  /// Acknowledgements of consecutive deliveries that nothing else came between.
   struct Acks {
     std::uint64_t member = 0;
     wire::DeliveryId first;
     std::uint64_t count = 0;
+    Note note;
   } acks_;
-  std::deque<Note> notes_;
+  Awaiting<Note> notes_;
   Timers<std::uint64_t> timers_;
   std::unordered_map<std::uint64_t, TimerTask> timer_tasks_;
   std::uint64_t last_timer_ = 0;
-  std::vector<std::uint64_t> unstarted_;  // timers set before start(): their delay counts from there
-  std::unordered_map<std::uint64_t, Duration> unstarted_delay_;
+  std::vector<std::uint64_t> new_timers_;  // since the last tick
   bool started_ = false;
   Now now_{};
   wire::Values values_;
   TurnWatch watch_;
   std::uint64_t thrown_ = 0;
+  std::uint64_t refused_ = 0;
   // Last: their destructors may drop deliveries.
   std::vector<std::unique_ptr<Actor>> actors_;
 };

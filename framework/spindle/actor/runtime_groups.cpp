@@ -3,6 +3,8 @@
 #include <stdexcept>
 
 #include "spindle/actor/runtime.hpp"
+#include "spindle/base/concat.hpp"
+#include "spindle/wire/limits.hpp"
 
 namespace spindle::actor {
 namespace {
@@ -20,11 +22,17 @@ std::optional<std::uint64_t> ms(const std::optional<std::chrono::milliseconds>& 
 
 }  // namespace
 
+void Runtime::check_registering() const {
+  if (!registering_) throw std::logic_error("handlers and groups are registered in an actor's constructor");
+}
+
 void Runtime::bind_live(Actor& actor, std::string_view pattern, Handler handler) {
+  check_registering();
   live_.push_back({pattern_of(pattern), &actor, std::move(handler), false});
 }
 
 void Runtime::open_group(const std::string& name, const GroupOptions& options) {
+  check_registering();
   if (auto checked = wire::check_group_name(name); !checked) throw std::logic_error(checked.error().message());
   for (const Group& group : groups_) {
     if (group.name == name) {
@@ -36,6 +44,7 @@ void Runtime::open_group(const std::string& name, const GroupOptions& options) {
 
 void Runtime::bind_group(Actor& actor, const std::string& name, std::string_view pattern, Handler handler,
                          bool takes_delivery) {
+  check_registering();
   auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& g) { return g.name == name; });
   if (takes_delivery && std::any_of(group->subscriptions.begin(), group->subscriptions.end(),
                                     [&](const auto& s) { return s.takes_delivery && s.pattern.text() == pattern; })) {
@@ -43,6 +52,23 @@ void Runtime::bind_group(Actor& actor, const std::string& name, std::string_view
                            " that take the Delivery: only one can settle it");
   }
   group->subscriptions.push_back({pattern_of(pattern), &actor, std::move(handler), takes_delivery});
+}
+
+Result<void> Runtime::finish_registration() {
+  registering_ = false;
+  for (const Group& group : groups_) {
+    const std::size_t patterns = group.patterns().size();
+    if (patterns == 0) {
+      return fail(ErrorCode::invalid_argument,
+                  concat("group ", group.name, " has no handler: chain .on() to group()"));
+    }
+    if (patterns > limits::patterns_per_member_max) {
+      return fail(ErrorCode::too_many,
+                  concat("group ", group.name, " handles ", patterns, " topics; patterns_per_member_max is ",
+                         limits::patterns_per_member_max, ": use wildcards with on_raw, or more groups"));
+    }
+  }
+  return {};
 }
 
 Runtime::Group* Runtime::group_of(std::uint64_t member) {

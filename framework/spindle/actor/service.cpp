@@ -72,6 +72,7 @@ struct Service::State {
   std::vector<std::unique_ptr<actor::Worker>> workers;
   std::unique_ptr<actor::Keeper> keeper;
   bool started = false;
+  bool ended = false;
 };
 
 void WorkerRef::own(std::unique_ptr<Actor> actor) { runtime_.own(std::move(actor)); }
@@ -96,7 +97,7 @@ Service::~Service() {
 }
 
 WorkerRef Service::add_worker() {
-  if (state_->started) throw std::logic_error("workers are added before the service starts");
+  if (state_->started || state_->ended) throw std::logic_error("workers are added before the service starts");
   state_->workers.push_back(std::make_unique<actor::Worker>());
   return WorkerRef(state_->workers.back()->runtime());
 }
@@ -108,7 +109,9 @@ actor::PublishQueue& Service::queue() { return state_->workers.front()->queue();
 const std::string& Service::source() const { return state_->source; }
 
 Result<void> Service::start() {
-  if (state_->started) return fail(ErrorCode::invalid_argument, "the service was started already");
+  if (state_->started || state_->ended) {
+    return fail(ErrorCode::invalid_argument, "a service is started once: make another one");
+  }
   std::vector<const actor::Worker*> watched;
   for (std::size_t i = 0; i < state_->workers.size(); ++i) {
     actor::Worker::Settings settings{state_->options.proxy, concat(state_->name, "/", state_->instance, "/", i),
@@ -151,6 +154,7 @@ int Service::wait() {
   for (const auto& worker : state_->workers) worker->join();
   state_->keeper.reset();
   state_->started = false;
+  state_->ended = true;
   return code;
 }
 

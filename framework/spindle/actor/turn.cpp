@@ -40,7 +40,7 @@ Result<void> check_own_topic(std::string_view topic) {
 }
 
 void Turn::begin() {
-  if (!publications_.empty()) forget_publications();
+  if (!buffer_.empty()) forget_publications();
   settlements_.clear();
   open_ = true;
 }
@@ -73,8 +73,9 @@ Result<void> Turn::add(std::string_view topic, std::size_t start, std::optional<
   const BytesView data = BytesView(buffer_).substr(start);
   if (auto checked = transport::check_sizes({topic, data, {}, key}); !checked) return refuse(checked.error());
   if (buffer_.size() > transport::commit_bytes_max) {
-    return refuse({ErrorCode::too_large, concat("one turn publishes at most commit_bytes_max (",
-                                                transport::commit_bytes_max, " bytes): split the work into several")});
+    return refuse(
+        {ErrorCode::too_large, concat("one turn publishes at most commit_bytes_max (", transport::commit_bytes_max,
+                                      " bytes): split the work into several")});
   }
   if (topics_.empty() || topics_.back() != topic) {
     if (auto checked = check_own_topic(topic); !checked) return refuse(checked.error());

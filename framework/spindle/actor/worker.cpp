@@ -12,8 +12,9 @@ namespace {
 /// Turns run for this long before the sockets are looked at again.
 constexpr Duration turns_at_once = std::chrono::milliseconds(2);
 constexpr std::size_t live_messages_at_once = 256;
-/// Events published from outside that share a commit, so that a receipt never waits for a large one.
-constexpr std::size_t queued_commit_bytes = 256 * 1024;
+/// Turns between two looks at the clock, which cost a few small events' worth of handling.
+constexpr std::size_t turns_per_look_max = 16;
+constexpr Duration tell_missed_every = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -27,6 +28,7 @@ Worker::~Worker() {
 }
 
 Result<void> Worker::start(transport::Context& context, Settings settings) {
+  if (auto registered = runtime_.finish_registration(); !registered) return registered;
   settings_ = std::move(settings);
   context_ = &context;
   transport::SessionOptions options;
@@ -53,7 +55,7 @@ void Worker::run() {
   queue_.close();
   drain_and_close();
   const Error closed{ErrorCode::closed, "the service stopped before the event was durable"};
-  for (const Promise& promise : promises_) promise.receipts->close(closed);
+  promises_.give_up([&](const Promise& promise) { promise.receipts->close(closed); });
   if (sending_) sending_->receipts->close(closed);
   if (auto left = queue_.take()) left->receipts->close(closed);
   session_.store(0, std::memory_order_relaxed);
@@ -75,8 +77,10 @@ void Worker::turn_of_loop() {
   link_->process(now_);
   handle_session_events();
   receive_live();
-  runtime_.tick(now_);
-  run_turns();
+  if (!draining_) {
+    runtime_.tick(now_);
+    run_turns();
+  }
   take_queue();
   runtime_.flush_acks();
   if (live_) {
@@ -121,7 +125,7 @@ void Worker::handle(transport::SessionEvent& event) {
   } else if (auto* gone = std::get_if<ev::DeliveriesLost>(&event)) {
     runtime_.lose(gone->member, gone->deliveries);
   } else if (auto* refused = std::get_if<ev::AttachRefused>(&event)) {
-    fail_with(refused->why);
+    on_attach_refused(refused->member, refused->why);
   } else if (auto* trouble = std::get_if<ev::Trouble>(&event)) {
     log::warn(trouble->what.message());
   } else if (auto* failed = std::get_if<ev::Failed>(&event)) {
@@ -132,17 +136,30 @@ void Worker::handle(transport::SessionEvent& event) {
 void Worker::on_welcome(const wire::Welcome& welcome) {
   session_.store(link_->session().session(), std::memory_order_relaxed);
   lease_ms_.store(welcome.lease_ms, std::memory_order_relaxed);
-  if (live_ && live_epoch_ == welcome.epoch) return live_->confirm(now_);
+  const bool same = live_ && live_welcome_.epoch == welcome.epoch && live_welcome_.host == welcome.host &&
+                    live_welcome_.publish_port == welcome.publish_port &&
+                    live_welcome_.subscribe_port == welcome.subscribe_port;
+  if (!same) open_live_path(welcome);
+  if (live_) live_->confirm(now_);
+}
+
+void Worker::open_live_path(const wire::Welcome& welcome) {
   auto live = transport::LivePath::open(*context_, settings_.proxy, welcome, settings_.source);
   if (!live) return fail_with(live.error());
   live_ = std::move(*live);
-  live_epoch_ = welcome.epoch;
+  live_welcome_ = welcome;
   for (const Runtime::Subscription& subscription : runtime_.live()) {
     if (auto subscribed = live_->subscriber().subscribe(subscription.pattern); !subscribed) {
       return fail_with(subscribed.error());
     }
   }
-  live_->confirm(now_);
+}
+
+void Worker::on_attach_refused(std::uint64_t member, const Error& why) {
+  for (const Runtime::Group& group : runtime_.groups()) {
+    if (group.member == member) return fail_with({why.code, concat("group ", group.name, ": ", why.text)});
+  }
+  fail_with(why);
 }
 
 /// Ready: the groups are joined, and an echo has shown that live events go out and come in.
@@ -153,111 +170,47 @@ void Worker::become_ready() {
 }
 
 void Worker::receive_live() {
-  if (!live_) return;
-  for (const transport::LiveMessage& message : live_->receive(live_messages_at_once, now_)) {
-    Incoming incoming;
-    incoming.topic = message.topic_name();
-    incoming.missed = message.missed;
-    if (const auto* cloud_event = std::get_if<wire::CloudEvent>(&message.content)) {
-      incoming.cloud_event = cloud_event;
-      incoming.data = cloud_event->data;
-      runtime_.on_live(incoming, now_);
-      continue;
-    }
-    const wire::Packet& packet = std::get<wire::Packet>(message.content);
-    incoming.header = &packet.header();
-    for (const wire::PacketEvent& event : packet.events()) {
-      incoming.data = event.data;
-      incoming.attributes = event.attributes;
-      runtime_.on_live(incoming, now_);
-      ++incoming.index;
-      incoming.missed = 0;
-    }
-  }
+  if (!live_ || !live_inbox_.empty()) return;
+  auto messages = live_->receive(live_messages_at_once, now_);
+  // Before it is ready the service has promised nothing, and what its handlers publish live would be lost.
+  if (status_.ready && !draining_) live_inbox_.add(std::move(messages));
   become_ready();
+}
+
+void Worker::report_missed() {
+  if (now_.instant < tell_missed_at_) return;
+  const LiveInbox::Missed missed = live_inbox_.take_missed();
+  if (missed.count == 0) return;
+  tell_missed_at_ = now_.instant + tell_missed_every;
+  log::warn(concat(missed.count, " live events were missed, the newest on ", missed.of,
+                   ": publishers or this service are faster than what lies between"));
 }
 
 /// Runs turns until nothing waits or it is time to look at the sockets.
 void Worker::run_turns() {
-  const Instant until = monotonic_now() + turns_at_once;
   working_ = false;
-  if (!status_.ready) return;  // what a turn publishes live would be lost
-  for (std::size_t i = 1; runtime_.step(now_); ++i) {
-    // Reading the clock costs a few events' worth of handling when handlers are small.
-    if (i % 16 != 0) continue;
+  if (!status_.ready) return;
+  const Instant until = now_.instant + turns_at_once;
+  for (std::size_t turns = 1;; turns = std::min(2 * turns, turns_per_look_max)) {
+    for (std::size_t i = 0; i < turns; ++i) {
+      const bool live = live_inbox_.step(runtime_, now_);
+      if (!runtime_.step(now_) && !live) return report_missed();
+    }
     now_ = Now::read();
-    if (now_.instant >= until) {
-      working_ = !runtime_.idle();
-      return;
-    }
+    if (now_.instant >= until) break;
   }
-}
-
-void Worker::take_queue() {
-  while (true) {
-    if (!sending_) {
-      sending_ = queue_.take();
-      sent_events_ = 0;
-    }
-    if (!sending_ || !send_queued()) return;
-    sending_.reset();
-  }
-}
-
-/// Gives what was published from outside to the session and the live path; false when they have no room for now.
-bool Worker::send_queued() {
-  std::vector<transport::OutgoingEvent> commit;
-  const std::vector<PublishQueue::Event>& events = sending_->events;
-  while (sent_events_ < events.size()) {
-    const std::size_t first = sent_events_;
-    if (!events[first].durable) {
-      if (!live_) return false;
-      auto published = live_->publisher().publish(sending_->event(first), now_);
-      if (!published && published.error().code == ErrorCode::outbox_full) return false;
-      published ? sending_->receipts->stored(first, 1, 0) : sending_->receipts->refused(first, 1, published.error());
-      ++sent_events_;
-      continue;
-    }
-    if (!has_room()) return false;
-    commit.clear();
-    std::size_t bytes = 0;
-    std::size_t end = first;
-    for (; end < events.size() && events[end].durable && (end == first || bytes < queued_commit_bytes); ++end) {
-      commit.push_back(sending_->event(end));
-      bytes += commit.back().data.size();
-    }
-    auto ticket = publish(commit);
-    if (!ticket && ticket.error().code == ErrorCode::outbox_full) return false;
-    if (ticket) {
-      promises_.push_back({*ticket, sending_->receipts, first, end - first});
-    } else {
-      sending_->receipts->refused(first, end - first, ticket.error());
-    }
-    sent_events_ = end;
-  }
-  return true;
-}
-
-void Worker::on_committed(const transport::session_event::Committed& committed) {
-  const wire::Outcome& outcome = committed.outcome;
-  while (!promises_.empty() && promises_.front().ticket < committed.first + outcome.run) {
-    const Promise promise = std::move(promises_.front());
-    promises_.pop_front();
-    if (promise.ticket < committed.first) continue;
-    if (outcome.status == wire::OutcomeStatus::refused) {
-      promise.receipts->refused(promise.first, promise.count, {outcome.code, outcome.text});
-    } else {
-      promise.receipts->stored(promise.first, promise.count, outcome.first_offset);
-    }
-  }
-  runtime_.on_outcome(committed.first, outcome, now_);
+  working_ = !live_inbox_.empty() || (!runtime_.idle() && has_room());
+  report_missed();
 }
 
 bool Worker::drained() { return link_->session().unanswered() == 0 && !sending_ && (!live_ || live_->confirmed()); }
 
 /// Everything that was published and settled becomes durable, or the time for it is up.
 void Worker::drain_and_close() {
+  // What was delivered and not handled goes back with the session.
+  draining_ = true;
   runtime_.drop_inbox();
+  live_inbox_.clear();
   const Instant until = monotonic_now() + settings_.drain;
   if (live_ && status_.ready) live_->confirm(Now::read());
   while (!link_->session().failed() && monotonic_now() < until) {
@@ -304,10 +257,8 @@ Result<Ticket> Worker::settle(std::span<const wire::Settlement> settlements,
   return link_->session().settle(settlements, events, now_.wall_ns);
 }
 
-Result<void> Worker::acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count) {
-  auto ticket = link_->session().acknowledge_each(member, first, count);
-  if (!ticket) return fail(ticket.error());
-  return {};
+Result<Ticket> Worker::acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count) {
+  return link_->session().acknowledge_each(member, first, count);
 }
 
 Result<Ticket> Worker::publish(std::span<const transport::OutgoingEvent> events) {

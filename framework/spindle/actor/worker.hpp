@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "spindle/actor/awaiting.hpp"
+#include "spindle/actor/live_inbox.hpp"
 #include "spindle/actor/publish_queue.hpp"
 #include "spindle/actor/runtime.hpp"
 #include "spindle/base/wakeup.hpp"
@@ -68,7 +69,7 @@ class Worker final : private Port {
   bool has_room() override;
   Result<Ticket> settle(std::span<const wire::Settlement> settlements,
                         std::span<const transport::OutgoingEvent> events) override;
-  Result<void> acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count) override;
+  Result<Ticket> acknowledge_each(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count) override;
   Result<Ticket> publish(std::span<const transport::OutgoingEvent> events) override;
   Result<void> publish_live(const transport::OutgoingEvent& event) override;
   void extend(std::uint64_t member, const wire::DeliveryId& delivery) override;
@@ -79,10 +80,15 @@ class Worker final : private Port {
   void handle_session_events();
   void handle(transport::SessionEvent& event);
   void on_welcome(const wire::Welcome& welcome);
+  void open_live_path(const wire::Welcome& welcome);
+  void on_attach_refused(std::uint64_t member, const Error& why);
   void on_committed(const transport::session_event::Committed& committed);
   void receive_live();
+  void report_missed();
   void take_queue();
   bool send_queued();
+  bool send_queued_live(std::size_t index);
+  std::size_t queued_commit_end(std::size_t first) const;
   void run_turns();
   void become_ready();
   bool drained();
@@ -96,25 +102,27 @@ class Worker final : private Port {
   transport::Context* context_ = nullptr;
   std::optional<transport::Link> link_;
   std::optional<transport::LivePath> live_;
-  std::uint64_t live_epoch_ = 0;
+  wire::Welcome live_welcome_;  // what live_ was opened for
+  LiveInbox live_inbox_;
+  Instant tell_missed_at_{};
   transport::PollSet poll_;
   Wakeup stop_wakeup_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> session_{0};
   std::atomic<std::uint64_t> lease_ms_{0};
   Now now_{};
-  bool working_ = false;  // the last run of turns ended because its time was up
+  bool working_ = false;   // the last run of turns ended because its time was up
+  bool draining_ = false;  // no more turns begin
 
   /// The batch that is being sent, and receipts whose commits have no outcome yet, by ticket.
   std::optional<PublishQueue::Batch> sending_;
   std::size_t sent_events_ = 0;
   struct Promise {
-    Ticket ticket;
     std::shared_ptr<ReceiptBook> receipts;
     std::size_t first;
     std::size_t count;
   };
-  std::deque<Promise> promises_;
+  Awaiting<Promise> promises_;
 
   mutable std::mutex status_mutex_;
   mutable std::condition_variable status_changed_;
