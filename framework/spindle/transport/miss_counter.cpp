@@ -19,10 +19,9 @@ std::uint64_t MissCounter::note(std::string_view topic, const wire::PacketHeader
   streams_.splice(streams_.begin(), streams_, found->second);
   Stream& stream = streams_.front();
   if (header.epoch < stream.epoch) return 0;
-  if (header.epoch > stream.epoch) {
+  if (header.epoch > stream.epoch) {  // counts begin at 0 in a new epoch: what was before this packet was missed
     stream.epoch = header.epoch;
-    stream.next = next;
-    return 0;
+    stream.next = 0;
   }
   const std::uint64_t missed = header.topic_count > stream.next ? header.topic_count - stream.next : 0;
   stream.next = next > stream.next ? next : stream.next;

@@ -15,7 +15,7 @@ namespace spindle::transport {
 inline constexpr std::size_t missed_streams_max = 65'536;
 
 /// Tells from `topic_count` how many events of a stream a subscriber missed, counted from the first packet it saw of
-/// that stream in that epoch. Pure; one thread.
+/// that stream (PROTOCOL.md, "Counting misses"). Pure; one thread.
 class MissCounter {
  public:
   explicit MissCounter(std::size_t streams_max = missed_streams_max) : streams_max_(streams_max) {}
