@@ -23,6 +23,8 @@ constexpr Duration input_patience = std::chrono::seconds(1);
 
 constexpr Duration space_interval = std::chrono::seconds(1);
 constexpr Duration disk_patience = std::chrono::seconds(30);  // when starting and stopping
+// Also because libzmq aborts the process now and then when a socket that does not linger is closed with half of a
+// message written to a peer that leaves (libzmq #3442): 6 times in 65 closings against 0 in 1,079.
 constexpr Duration linger = std::chrono::milliseconds(500);
 
 std::size_t bytes_of(std::span<const SharedBytes> frames) {
