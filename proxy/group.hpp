@@ -238,7 +238,6 @@ class Group {
   void hand_out_again(Interval range, std::uint64_t attempt);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
   IntervalSet available(const wire::Claim& claim) const;
-  std::uint64_t attempts_at(Interval range) const;
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
                     Now now, std::vector<GroupEffect>& effects) const;
   std::optional<Interval> oldest(const Member& member) const;

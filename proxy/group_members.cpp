@@ -57,7 +57,6 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
     wire::Claim part = asked;
     part.first.offset = range.begin;
     part.count = range.size();
-    part.attempt = attempts_at(range) + 1;
     withdraw(range);
     if (range.end > cursor_) ahead_.add({std::max(range.begin, cursor_), range.end});
     remember(member, asked.first.handout, range, part.attempt, 0, now);
@@ -67,7 +66,8 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
 }
 
 /// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy
-/// and not since.
+/// and not since. Another attempt is another delivery: what the client claims because it does not know yet that its
+/// retry was stored is not its own any more.
 IntervalSet Group::available(const wire::Claim& claim) const {
   IntervalSet free;
   const std::uint64_t begin = claim.first.offset;
@@ -85,16 +85,15 @@ IntervalSet Group::available(const wire::Claim& claim) const {
       for (const Interval& gap : ahead_.gaps(unseen)) free.add(gap);
     }
   }
-  return free;
-}
-
-/// How many attempts failed at the events of the range; they were handed out together, so all have the same.
-std::uint64_t Group::attempts_at(Interval range) const {
-  std::uint64_t attempts = 0;
-  for (auto at = failures_.lower_bound(range.begin); at != failures_.end() && at->first < range.end; ++at) {
-    attempts = std::max(attempts, at->second.attempts);
+  IntervalSet failed;
+  IntervalSet failed_as_claimed;
+  for (auto at = failures_.lower_bound(begin); at != failures_.end() && at->first < end; ++at) {
+    failed.add({at->first, at->first + 1});
+    if (at->second.attempts + 1 == claim.attempt) failed_as_claimed.add({at->first, at->first + 1});
   }
-  return attempts;
+  const std::vector<Interval> others = claim.attempt == 1 ? failed.intervals() : failed_as_claimed.gaps({begin, end});
+  for (const Interval& range : others) free.remove(range);
+  return free;
 }
 
 void Group::suspend(const MemberKey& key) {

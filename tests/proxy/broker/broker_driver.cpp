@@ -34,6 +34,7 @@ void BrokerDriver::kill() {
   inboxes_.clear();
   numbers_.clear();
   gone_.clear();
+  untold_ = 0;
   files_.kill_process();
 }
 
@@ -89,14 +90,19 @@ bool BrokerDriver::read() {
 
 bool BrokerDriver::commit(bool tell) {
   auto decided = broker_->take_batch(now_);
-  if (!decided) return false;
+  if (!decided && (untold_ == 0 || !tell)) return false;
+  if (!decided) {
+    broker_->on_durable(std::exchange(untold_, 0), now_);
+    return true;
+  }
   for (const spool::Step& step : decided->batch->steps) {
     if (std::holds_alternative<spool::NewSegmentStep>(step)) ++segments_made;
   }
   auto written = writer_->write(*decided->batch);
   if (!written) FAIL(written.error().message());
   reader_->note_durable(decided->batch);
-  if (tell) broker_->on_durable(decided->number, now_);
+  untold_ = decided->number;
+  if (tell) broker_->on_durable(std::exchange(untold_, 0), now_);
   return true;
 }
 

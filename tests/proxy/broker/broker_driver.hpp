@@ -76,7 +76,7 @@ class BrokerDriver {
   void settle();
   /// Reads that groups want.
   bool read();
-  /// Writes what was decided, if anything; `tell` says whether the broker learns that it is durable.
+  /// Writes what was decided, if anything; `tell` says whether the broker learns at once what is durable.
   bool commit(bool tell = true);
   bool collect();
 
@@ -105,6 +105,7 @@ class BrokerDriver {
   std::map<Peer, std::deque<Received>> inboxes_;
   std::map<std::pair<Peer, std::uint64_t>, std::uint64_t> numbers_;
   std::set<Peer> gone_;
+  std::uint64_t untold_ = 0;  // the newest batch that is written although the broker does not know
 };
 
 }  // namespace spindle::proxy
