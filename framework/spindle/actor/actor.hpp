@@ -111,6 +111,7 @@ class Actor {
 
   template <class E>
   void publish(const E& event) {
+    check_event<E>();
     publish_as(E::topic, event);
   }
   /// On a topic made at run time instead of the type's own.
@@ -120,6 +121,7 @@ class Actor {
   }
   template <class E>
   Result<void> try_publish(const E& event) {
+    check_event<E>();
     return try_publish_as(E::topic, event);
   }
   template <class E>

@@ -83,6 +83,7 @@ class Service {
   /// Events published by one thread keep their order.
   template <class E>
   Result<Receipt> publish(const E& event) {
+    check_event<E>();
     return publish_as(E::topic, event);
   }
   template <class E>

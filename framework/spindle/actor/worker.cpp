@@ -209,6 +209,7 @@ bool Worker::drained() { return link_->session().unanswered() == 0 && !sending_ 
 void Worker::drain_and_close() {
   // What was delivered and not handled goes back with the session.
   draining_ = true;
+  working_ = true;  // the first turn of the loop does not wait: there may be nothing to wait for
   runtime_.drop_inbox();
   live_inbox_.clear();
   const Instant until = monotonic_now() + settings_.drain;
@@ -216,6 +217,7 @@ void Worker::drain_and_close() {
   while (!link_->session().failed() && monotonic_now() < until) {
     stop_wakeup_.clear();
     turn_of_loop();
+    working_ = false;
     runtime_.drop_inbox();
     if (drained()) break;
   }

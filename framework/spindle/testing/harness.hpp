@@ -63,6 +63,7 @@ class Harness {
   /// Delivers a durable event to each group that handles its topic, and runs the turns.
   template <class E>
   Outcome deliver(const E& event) {
+    actor::check_durable<E>();
     return deliver_as(E::topic, event);
   }
   template <class E>
@@ -76,6 +77,7 @@ class Harness {
   /// Brings a live event to its on_live and on_raw handlers; `missed` is what Meta::missed() says.
   template <class E>
   void live(const E& event, std::uint64_t missed = 0) {
+    check_event<E>();
     live_bytes(E::topic, encoded(event), missed);
   }
   void live_bytes(std::string_view topic, Bytes data, std::uint64_t missed = 0);
