@@ -44,7 +44,7 @@ HEADERS_FOR_USERS = {"spindle/event.hpp", "spindle/spindle.hpp", "spindle/log.hp
 SEAMS = {
     re.compile(r"zmq(_addon)?\.hp?p?$"): ("framework/spindle/transport", "tools/bench"),
     re.compile(r"spdlog/"): ("framework/spindle", "proxy", "tools"),
-    re.compile(r"(nlohmann/|CLI/)"): ("framework/spindle/actor", "proxy", "tools"),
+    re.compile(r"(nlohmann/|CLI/)"): ("framework/spindle/actor", "proxy", "tools", "examples"),
 }
 
 HIDDEN = re.compile(r"(zmq(_addon)?\.hp?p?$|spdlog/|fmt/|nlohmann/|CLI/|httplib\.h$)")
