@@ -14,8 +14,8 @@ constexpr int live_queue = 2'000;      // of packets up to 64 KiB
 constexpr int publisher_queue = 1'000;
 
 // Not 0: a socket closed in the middle of a message, as when it is replaced because its peer is gone, can abort the
-// process (libzmq #3442; seen in 6 of 65 closings with 0, in none of 1,079 with this). Messages of an old session that
-// still arrive are refused there.
+// process (libzmq #3442; seen in 6 of 65 closings with 0, in none of 1,079 with this). Messages of an old session
+// that still arrive are refused there.
 constexpr int linger_ms = 500;
 constexpr int backlog = 1'024;
 constexpr int handshake_ms = 5'000;
