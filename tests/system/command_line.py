@@ -1,5 +1,6 @@
 """The command line as tests drive it: `spindle` against a proxy that they start and kill."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -40,18 +41,20 @@ class Running:
     """A command that goes on while the test looks at what it has printed so far."""
 
     def __init__(self, command):
-        # appending, so that reading here does not move the place where it writes
-        self.out, self.err = tempfile.TemporaryFile("a+b"), tempfile.TemporaryFile("a+b")
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self.out, stderr=self.err)
 
     def type(self, text):
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            sys.exit(f"it reads no more; on standard error:\n{self.errors()}")
 
     @staticmethod
-    def text(stream):
-        stream.seek(0)
-        return stream.read().decode()
+    def text(file):
+        # pread: the file's own position is where the command writes
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
     def lines(self):
         """Whole ones on standard output."""
@@ -61,10 +64,16 @@ class Running:
         return self.text(self.err)
 
     def wait_for_error(self, words):
-        wait_until(f"{words!r} is on standard error", lambda: words in self.errors())
+        self.wait_until(f"{words!r} is on standard error", lambda: words in self.errors())
 
     def wait_for_lines(self, count):
-        wait_until(f"{count} lines are printed", lambda: len(self.lines()) >= count)
+        self.wait_until(f"{count} lines are printed", lambda: len(self.lines()) >= count)
+
+    def wait_until(self, what, condition):
+        try:
+            wait_until(what, condition)
+        except SystemExit as gave_up:
+            sys.exit(f"{gave_up}; {len(self.lines())} lines so far, and on standard error:\n{self.errors()}")
 
     def finish(self, code=0):
         if not self.process.stdin.closed:
