@@ -22,7 +22,9 @@ void Broker::on_message(const Peer& peer, std::span<const SharedBytes> frames, N
   state_->on_message(peer, frames, now);
 }
 void Broker::on_unreachable(const Peer& peer, Now now) { state_->on_unreachable(peer, now); }
-void Broker::on_captured(BytesView topic, BytesView packet, Now now) { state_->on_captured(topic, packet, now); }
+Result<void> Broker::on_captured(BytesView topic, BytesView packet, Now now) {
+  return state_->on_captured(topic, packet, now);
+}
 void Broker::on_durable(std::uint64_t batch, Now) { state_->on_durable(batch); }
 void Broker::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
   state_->on_block(request, block, now);

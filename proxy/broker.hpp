@@ -68,7 +68,8 @@ class Broker {
   /// A message could not be sent to the peer: its session ends.
   void on_unreachable(const Peer& peer, Now now);
   /// A message from the live path that --capture wants stored: a packet or a CloudEvent map on `topic`.
-  void on_captured(BytesView topic, BytesView packet, Now now);
+  /// Errors say why it is not stored: malformed, spool_full, no_spool.
+  Result<void> on_captured(BytesView topic, BytesView packet, Now now);
   /// The batch of this number and all before it are on disk.
   void on_durable(std::uint64_t batch, Now now);
   /// What a read asked for by take_reads() found.

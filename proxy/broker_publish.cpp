@@ -176,21 +176,29 @@ Bytes BrokerState::own_packet(BytesView topic, wire::PacketBuilder& builder, Byt
 
 /// Stores one message of the live path under the proxy's own name: a foreign header must not touch the numbers of a
 /// real source. Who published it stands in the attribute `capturedfrom`, of the packet or of the CloudEvent.
-void BrokerState::on_captured(BytesView topic, BytesView bytes, Now now) {
-  if (!ledger_->has_log() || !wire::check_topic(topic) || topic.starts_with('_')) return;
-  if (bytes.size() > bytes_free_ || bytes_free_ - bytes.size() < config_.disk_reserve_bytes) return;
+Result<void> BrokerState::on_captured(BytesView topic, BytesView bytes, Now now) {
+  if (!ledger_->has_log()) return fail(ErrorCode::no_spool, "there is no spool to capture into");
+  if (auto checked = wire::check_topic(topic); !checked) return checked;
+  if (topic.starts_with('_')) return {};  // echoes and the like are nobody's events
+  if (bytes.size() > bytes_free_ || bytes_free_ - bytes.size() < config_.disk_reserve_bytes) {
+    return fail(ErrorCode::spool_full, "the spool's disk is full down to the reserve; free space");
+  }
   wire::PacketBuilder builder;
   Bytes packet_attributes;
   if (wire::Packet::looks_like_one(bytes)) {
     auto packet = wire::Packet::parse(bytes, packet_values_);
-    if (!packet || packet->header().count == 0 || packet->header().event_class != wire::EventClass::live) return;
+    if (!packet) return fail(packet.error());
+    if (packet->header().event_class != wire::EventClass::live) {
+      return fail(ErrorCode::malformed, "a packet on the live path says it is durable");
+    }
+    if (packet->header().count == 0) return {};  // it only states totals
     const Attribute from[] = {Attribute::text("capturedfrom", packet->header().source)};
     packet_attributes = with_attributes(packet->header().attributes, from);
     const std::vector<wire::PacketEvent> events = packet->events();
     for (std::size_t i = 0; i < events.size(); ++i) builder.add(events[i].data, events[i].attributes, packet->key(i));
   } else {
     auto event = wire::CloudEvent::parse(topic, bytes);
-    if (!event) return;
+    if (!event) return fail(event.error());
     const Attribute from[] = {Attribute::text("capturedfrom", event->source),
                               Attribute::text("capturedid", event->id)};
     builder.add(event->data.empty() ? BytesView("\xc0", 1) : event->data,
@@ -199,12 +207,13 @@ void BrokerState::on_captured(BytesView topic, BytesView bytes, Now now) {
   const std::uint32_t count = builder.count();
   const Bytes packet = own_packet(topic, builder, packet_attributes, now);
   // A packet that cannot be read would end every recovery: the new header may have taken it beyond a limit.
-  if (!wire::Packet::parse(packet, packet_values_)) return;
-  if (!ledger_->make_room(spool::record_bytes(topic.size(), packet.size()), now)) return;
+  if (auto parsed = wire::Packet::parse(packet, packet_values_); !parsed) return fail(parsed.error());
+  if (auto room = ledger_->make_room(spool::record_bytes(topic.size(), packet.size()), now); !room) return room;
   ledger_->log().begin(now.wall_ns);
   append_events(topic, packet, count);
   ledger_->log().finish();
   bytes_free_ -= std::min<std::uint64_t>(bytes_free_, packet.size());
+  return {};
 }
 
 }  // namespace spindle::proxy

@@ -49,7 +49,7 @@ class BrokerState {
   void say_goodbye();
 
   // broker_publish.cpp
-  void on_captured(BytesView topic, BytesView bytes, Now now);
+  Result<void> on_captured(BytesView topic, BytesView bytes, Now now);
 
   // broker_groups.cpp
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);

@@ -128,7 +128,13 @@ void ControlEndpoint::refuse_oversized(const Error& error) {
 void ControlEndpoint::take_captured() {
   std::size_t bytes = 0;
   for (const Captured& message : captured_.take()) {
-    broker_->on_captured(message.topic.view, message.packet.view, now_);
+    if (auto stored = broker_->on_captured(message.topic.view, message.packet.view, now_); !stored) {
+      not_stored_.add();
+      if (auto count = not_stored_.due(now_.instant)) {
+        log::warn("did not store " + std::to_string(count) + " captured live messages, the last on " +
+                  std::string(message.topic.view) + ": " + stored.error().message());
+      }
+    }
     bytes += message.bytes();
   }
   captured_.release(bytes);

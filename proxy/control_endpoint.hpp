@@ -66,6 +66,7 @@ class ControlEndpoint {
 
   std::vector<SharedBytes> frames_;
   log::Throttle oversized_;
+  log::Throttle not_stored_;
   log::Throttle skipped_copies_;
   log::Throttle failed_reads_;
 };

@@ -301,14 +301,14 @@ TEST_CASE("what is captured stands under the proxy's name and says whose it was"
   header.source = "till/1";
   header.epoch = 5;
   const Bytes packet = builder.finish(header);
-  proxy.broker().on_captured("a", packet, proxy.now());
+  REQUIRE(proxy.broker().on_captured("a", packet, proxy.now()));
   Bytes event;
   wire::Writer to(event);
   to.map(5).str("specversion").str("1.0").str("id").str("x").str("source").str("till/2").str("type").str("a");
   to.str("data").uint(9);
-  proxy.broker().on_captured("a", event, proxy.now());
-  proxy.broker().on_captured("_spindle.x", packet, proxy.now());
-  proxy.broker().on_captured("a", "rubbish", proxy.now());
+  REQUIRE(proxy.broker().on_captured("a", event, proxy.now()));
+  REQUIRE(proxy.broker().on_captured("_spindle.x", packet, proxy.now()));
+  REQUIRE(proxy.broker().on_captured("a", "rubbish", proxy.now()).error().code == ErrorCode::malformed);
   proxy.settle();
   const auto stored = proxy.stored();
   REQUIRE(stored.size() == 2);
@@ -336,13 +336,13 @@ TEST_CASE("a captured packet at the limits does not damage the log") {
   header.attributes = attributes;
   wire::PacketBuilder builder;
   builder.add(Bytes(1, '\xc0'));
-  proxy.broker().on_captured("a", builder.finish(header), proxy.now());
+  REQUIRE(proxy.broker().on_captured("a", builder.finish(header), proxy.now()));
   header.attributes = {};
   builder.add(Bytes(limits::event_bytes_max, 'x'));
   builder.add(Bytes(limits::packet_bytes_max - limits::event_bytes_max - 60, 'x'));
   const Bytes largest = builder.finish(header);
   REQUIRE(largest.size() <= limits::packet_bytes_max);
-  proxy.broker().on_captured("a", largest, proxy.now());
+  (void)proxy.broker().on_captured("a", largest, proxy.now());  // stored or refused: either way the log stays whole
   proxy.settle();
   REQUIRE(proxy.stored().size() >= 1);
   proxy.restart();
