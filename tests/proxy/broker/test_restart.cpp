@@ -226,3 +226,26 @@ TEST_CASE("figures before a restart are those after it") {
   proxy.restart();
   REQUIRE(figures(proxy) == after);
 }
+
+TEST_CASE("another attempt is delivered only when the one before it is logged as failed") {
+  BrokerDriver proxy;
+  TestClient first(proxy, "shop/1");
+  TestClient second(proxy, "shop/2");
+  first.hello();
+  first.attach("g", {"a"});
+  first.publish("a", {1});
+  auto retry = first.deliveries()[0].settlement(wire::Verdict::retry);
+  retry.retry_after_ms = 0;
+  auto message = first.attach_message("g", {"a"});
+  second.hello();
+  second.attach(message);
+  proxy.by_hand = true;
+  first.send_settle(2, {TestClient::turn({retry})});
+  first.send(wire::Detach{1});  // so that it goes to the other one
+  proxy.read();
+  proxy.collect();
+  REQUIRE(second.deliveries().empty());
+  proxy.commit();
+  proxy.collect();
+  REQUIRE(second.deliveries()[0].attempt == 2);
+}

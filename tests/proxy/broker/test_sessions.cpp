@@ -127,6 +127,27 @@ TEST_CASE("claims of what was never handed out are not granted") {
   REQUIRE(client.deliveries().size() == 3);
 }
 
+TEST_CASE("a claim of a delivery whose attempt failed meanwhile is not granted") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.attach("g", {">"});
+  client.publish("a", {1});
+  const auto held = client.deliveries()[0];
+  client.send(wire::Credit{1, 0, 0});
+  proxy.by_hand = true;  // its retry is stored, and the answer is lost with the connection
+  auto retry = held.settlement(wire::Verdict::retry);
+  retry.retry_after_ms = 0;
+  client.send_settle(client.next_commit++, {TestClient::turn({retry})});
+  client.reconnect();
+  proxy.by_hand = false;
+  client.hello();
+  auto attach = client.attach_message("g", {">"});
+  attach.claims = {{held.id, 1, held.attempt}};
+  REQUIRE(client.attach(attach).claimed.empty());
+  REQUIRE(client.deliveries()[0].attempt == 2);
+}
+
 TEST_CASE("unknown_session is said once for a connection") {
   BrokerDriver proxy;
   TestClient client(proxy, "shop/1");
