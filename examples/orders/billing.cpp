@@ -36,9 +36,9 @@ class Billing final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) try {
-  orders::answer_help(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage);
   orders::Ledger ledger(orders::text_flag(argc, argv, "--ledger", usage));
-  spindle::Service service("billing", spindle::parse_options(argc, argv));
+  spindle::Service service("billing", options);
   service.add<Billing>(ledger);
   return service.run();
 } catch (const std::exception& error) {

@@ -21,14 +21,6 @@ std::optional<std::string> word_after(int argc, char** argv, const std::string& 
 
 }  // namespace
 
-void answer_help(int argc, char** argv, const std::string& usage) {
-  for (int i = 1; i < argc; ++i) {
-    if (argv[i] != std::string("--help")) continue;
-    std::cout << "usage: " << usage << std::endl;
-    std::exit(0);
-  }
-}
-
 std::string text_flag(int argc, char** argv, const std::string& name, const std::string& usage) {
   auto word = word_after(argc, argv, name);
   if (!word || word->empty()) end_with(usage);

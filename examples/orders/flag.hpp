@@ -5,8 +5,6 @@
 /// The examples' own flags. Spindle's (--proxy and so on) are parse_options' business.
 namespace orders {
 
-/// With --help on the command line prints `usage` and ends the program.
-void answer_help(int argc, char** argv, const std::string& usage);
 /// The word after `name` ("--ledger"). Without one, prints `usage` and ends the program with 2.
 std::string text_flag(int argc, char** argv, const std::string& name, const std::string& usage);
 /// The number after `name`, at least 1, or `otherwise`.

@@ -34,9 +34,9 @@ class Notification final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) try {
-  orders::answer_help(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage);
   orders::Ledger mails(orders::text_flag(argc, argv, "--mails", usage));
-  spindle::Service service("notification", spindle::parse_options(argc, argv));
+  spindle::Service service("notification", options);
   service.add<Notification>(mails);
   return service.run();
 } catch (const std::exception& error) {

@@ -21,8 +21,8 @@ class Shipping final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) {
-  orders::answer_help(argc, argv, usage);
-  spindle::Service service("shipping", spindle::parse_options(argc, argv));
+  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  spindle::Service service("shipping", options);
   service.add<Shipping>();
   return service.run();
 }

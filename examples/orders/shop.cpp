@@ -61,11 +61,11 @@ spindle::Result<void> place_all(spindle::Service& service, const std::vector<ord
 }
 
 int main(int argc, char** argv) try {
-  orders::answer_help(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage);
   const auto all = orders::read_order_file(orders::text_flag(argc, argv, "--orders", usage));
   const int rate = orders::number_flag(argc, argv, "--rate", 1'000'000, usage);
 
-  spindle::Service service("shop", spindle::parse_options(argc, argv));
+  spindle::Service service("shop", options);
   if (auto started = service.start(); !started) {
     std::cerr << "orders-shop: " << started.error().message() << std::endl;
     return 1;

@@ -8,7 +8,7 @@
 using restaurant::Bell;
 using restaurant::OrderTicket;
 
-constexpr std::string_view usage = "restaurant-chef [--proxy tcp://HOST:PORT]: cooks tickets until Ctrl-C\n";
+const std::string usage = "restaurant-chef [--proxy tcp://HOST:PORT]: cooks tickets until Ctrl-C";
 
 class Chef final : public spindle::Actor {
  public:
@@ -24,11 +24,7 @@ class Chef final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1] == std::string_view("--help")) {
-    std::cout << usage;
-    return 0;
-  }
-  spindle::Service service("chef", spindle::parse_options(argc, argv));
+  spindle::Service service("chef", spindle::parse_options(argc, argv, usage));
   service.add<Chef>();
   return service.run();
 }

@@ -9,8 +9,8 @@ using namespace std::chrono_literals;
 using restaurant::Bell;
 using restaurant::OrderTicket;
 
-constexpr std::string_view usage =
-    "restaurant-waiter [--proxy tcp://HOST:PORT]: pins a ticket for each line, as: 4 tomato soup (for table 4)\n";
+const std::string usage =
+    "restaurant-waiter [--proxy tcp://HOST:PORT]: pins a ticket for each line, as: 4 tomato soup (for table 4)";
 
 class Waiter final : public spindle::Actor {
  public:
@@ -26,11 +26,7 @@ int failed(const spindle::Error& error) {
 }
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1] == std::string_view("--help")) {
-    std::cout << usage;
-    return 0;
-  }
-  spindle::Service service("waiter", spindle::parse_options(argc, argv));
+  spindle::Service service("waiter", spindle::parse_options(argc, argv, usage));
   service.add<Waiter>();
   if (auto started = service.start(); !started) return failed(started.error());
   // A ticket could be pinned at once; but the bell is live, so first make sure that it will be heard.

@@ -39,6 +39,7 @@ TEST_CASE("a service's flags are read and the program's own are left alone") {
   CHECK(options.proxy == "tcp://host:1");
   CHECK(options.instance == "a-1");
   CHECK(options.log_level == "debug");
+  CHECK(options.rest == std::vector<std::string>{"--ledger", "file.txt", "-v", "input", "--help", "--config", "x"});
 }
 
 TEST_CASE("without flags the environment names the proxy, and else it is the local one") {

@@ -87,11 +87,11 @@ TEST_CASE("waiting for a receipt ends when another thread tells it") {
   worker.join();
 }
 
-TEST_CASE("after close publishing fails, and what waits can still be taken") {
+TEST_CASE("after close publishing fails with the reason, and what waits can still be taken") {
   PublishQueue queue;
   const Receipt receipt = add(queue, Ping{}).value();
-  queue.close();
-  CHECK(add(queue, Ping{}).error().code == ErrorCode::closed);
+  queue.close({ErrorCode::fenced, "a newer process has taken over"});
+  CHECK(add(queue, Ping{}).error().code == ErrorCode::fenced);
   auto batch = queue.take();
   REQUIRE(batch);
   batch->receipts->close({ErrorCode::closed, "the end"});

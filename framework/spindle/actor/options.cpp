@@ -19,11 +19,11 @@ std::string check_instance(const std::string& text) {
 
 }  // namespace
 
-Options parse_options(int argc, const char* const* argv) {
+Options parse_options(int argc, const char* const* argv, const std::string& usage) {
   Options options;
-  CLI::App app("The flags of a Spindle service.");
+  CLI::App app(usage.empty() ? "The flags of a Spindle service." : usage);
   app.allow_extras();
-  app.set_help_flag("--spindle-help", "Print these flags");
+  app.set_help_flag(usage.empty() ? "--spindle-help" : "-h,--help", "Print this help and exit");
   app.add_option("--proxy", options.proxy, "The proxy's control port")
       ->envname("SPINDLE_PROXY")
       ->check(check_proxy)
@@ -39,6 +39,7 @@ Options parse_options(int argc, const char* const* argv) {
     const int code = app.exit(error);
     std::exit(code == 0 ? 0 : 2);
   }
+  options.rest = app.remaining();
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace spindle {
 
@@ -17,10 +18,13 @@ struct Options {
   std::chrono::milliseconds drain = std::chrono::seconds(5);
   /// A handler that runs longer is named in the log while it still runs.
   std::chrono::milliseconds slow_turn = std::chrono::seconds(1);
+  /// What parse_options left to the program: its own flags and arguments, in order.
+  std::vector<std::string> rest = {};
 };
 
-/// Reads --proxy, --instance, --log-level and SPINDLE_PROXY; leaves every other flag to the program. A wrong value
-/// ends the program with exit code 2 and says why; --spindle-help lists the flags.
-Options parse_options(int argc, const char* const* argv);
+/// Reads --proxy, --instance, --log-level and SPINDLE_PROXY; every other flag and argument is left in Options::rest.
+/// A wrong value ends the program with exit code 2 and says why. With a `usage` text, --help prints it with these
+/// flags and ends the program; without one, --help is the program's own and --spindle-help lists the flags.
+Options parse_options(int argc, const char* const* argv, const std::string& usage = {});
 
 }  // namespace spindle

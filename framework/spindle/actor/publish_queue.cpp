@@ -15,7 +15,7 @@ PublishQueue::~PublishQueue() {
 }
 
 Result<void> PublishQueue::check_open() const {
-  if (closed_) return fail(ErrorCode::closed, "the service has stopped; publish before stop()");
+  if (closed_) return fail(*closed_);
   if (batch_.data.size() >= publish_queue_bytes_max) {
     return fail(ErrorCode::outbox_full,
                 "publish_queue_bytes_max (32 MiB) wait to be sent; wait for a receipt, then "
@@ -52,9 +52,9 @@ std::optional<PublishQueue::Batch> PublishQueue::take() {
   return std::exchange(batch_, {});
 }
 
-void PublishQueue::close() {
+void PublishQueue::close(Error why) {
   std::lock_guard lock(mutex_);
-  closed_ = true;
+  closed_ = std::move(why);
 }
 
 }  // namespace spindle::actor

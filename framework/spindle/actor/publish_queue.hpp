@@ -55,8 +55,8 @@ class PublishQueue {
   std::optional<Batch> take();
   /// Readable while something waits.
   const Wakeup& wakeup() const { return wakeup_; }
-  /// From now on publishing fails with `closed`. What waits may still be taken; its receipts end with the queue.
-  void close();
+  /// From now on publishing fails with `why`. What waits may still be taken; its receipts end with the queue.
+  void close(Error why);
 
  private:
   Result<void> check_open() const;
@@ -66,7 +66,7 @@ class PublishQueue {
 
   std::mutex mutex_;
   Batch batch_;
-  bool closed_ = false;
+  std::optional<Error> closed_;
   Wakeup wakeup_;
 };
 

@@ -52,9 +52,11 @@ void Worker::join() {
 
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed) && !link_->session().failed()) turn_of_loop();
-  queue_.close();
+  // Who publishes now is told why the service ended: a fence is not the same as a stop.
+  queue_.close(status().failure.value_or(Error{ErrorCode::closed, "the service has stopped; publish before stop()"}));
   drain_and_close();
-  const Error closed{ErrorCode::closed, "the service stopped before the event was durable"};
+  const Error closed =
+      status().failure.value_or(Error{ErrorCode::closed, "the service stopped before the event was durable"});
   promises_.give_up([&](const Promise& promise) { promise.receipts->close(closed); });
   if (sending_) sending_->receipts->close(closed);
   if (auto left = queue_.take()) left->receipts->close(closed);
