@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,7 @@ class ProxyProcess {
     if (::pipe(out) != 0) throw std::runtime_error("pipe");
     pid_ = ::fork();
     if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing is left behind when the test itself is killed
       ::dup2(out[1], STDOUT_FILENO);
       ::close(out[0]);
       ::close(out[1]);
@@ -75,9 +77,6 @@ class ProxyProcess {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  /// Stops its clock; go_on() lets it run again.
-  void pause() const { ::kill(pid_, SIGSTOP); }
-  void go_on() const { ::kill(pid_, SIGCONT); }
 
  private:
   static std::string read_line(int fd) {

@@ -25,7 +25,7 @@ struct Delivery::Held {
 };
 
 Delivery::Delivery(std::shared_ptr<actor::DeliveryDesk> desk, const actor::Incoming& incoming)
-    : held_(std::make_unique<Held>(std::move(desk), incoming.member, incoming.delivery.value())),
+    : held_(new Held{std::move(desk), incoming.member, incoming.delivery.value()}),
       offset_(incoming.delivery->offset),
       attempt_(incoming.attempt) {}
 
