@@ -19,7 +19,8 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
   }
   auto source = admit(*hello);
   if (!source) return send_error(peer, answers, source.error());
-  if (sessions_.size() >= sessions_max) {
+  const bool replaces_one = session_of(peer) != nullptr || session_of_source(hello->source) != nullptr;
+  if (sessions_.size() >= sessions_max && !replaces_one) {
     return send_error(peer, answers, {ErrorCode::too_many, "the proxy has sessions_max (10,000) sessions already"});
   }
   Session& session = open_session(peer, *hello, now);
@@ -61,6 +62,12 @@ Result<Source*> BrokerState::admit(const wire::Hello& hello) const {
                   "this spool does not know source " + hello.source + ", whose commit " +
                       std::to_string(hello.acknowledged) +
                       " was acknowledged: it was forgotten, or this is another spool; start anew under a new name");
+    }
+    if (source == nullptr && hello.epoch != 0 && hello.spool == spool_) {
+      // It was granted an epoch here, so it was known: what it sent may have been stored, and would be again.
+      return fail(
+          ErrorCode::source_forgotten,
+          "source " + hello.source + " said goodbye, or another process of it did; start anew under a new name");
     }
     if (source == nullptr && sources_.size() >= sources_max) {
       return fail(ErrorCode::too_many,
@@ -131,7 +138,9 @@ void BrokerState::renew(const wire::Head& head, Now now) {
   if (!renew) return;  // it has no answer
   for (std::uint64_t id : renew->sessions) {
     auto session = sessions_.find(id);
-    if (session != sessions_.end()) session->second.lease_until = now.instant + config_.lease;
+    // One whose connection is lost must say hello again on another; its lease is for that, and no longer.
+    if (session == sessions_.end() || session->second.peer.empty()) continue;
+    session->second.lease_until = now.instant + config_.lease;
   }
 }
 
@@ -176,7 +185,11 @@ void BrokerState::expire_sessions(Now now) {
   for (const auto& [id, session] : sessions_) {
     if (session.lease_until <= now.instant) expired.push_back(id);
   }
-  for (std::uint64_t id : expired) end_session(id, true, now);
+  for (std::uint64_t id : expired) {
+    // Its connection may be up all the same: the client has to know that it must say hello again.
+    send_error(sessions_.at(id), 0, {ErrorCode::unknown_session, "the session's lease has ended; say hello again"});
+    end_session(id, true, now);
+  }
   for (auto& [id, session] : sessions_) {
     if (!session.to_rejoin.empty() && session.rejoin_until <= now.instant) drop_unjoined(session, now);
   }

@@ -493,6 +493,24 @@ TEST_CASE("a turn refused for another reason than being stale leaves its deliver
   CHECK(f.session.settle(std::vector{f.ack(member, first)}, {}, 1).has_value() == (code == ErrorCode::denied));
 }
 
+TEST_CASE("a session that is idle asks whether it still exists, and says hello again when it does not") {
+  Fixture f;
+  f.begin();
+  (void)f.proxy.hear_all();
+  const auto due = f.session.next_deadline();
+  REQUIRE(due);
+  f.session.on_tick(*due + std::chrono::seconds(2));
+  const auto said = f.proxy.hear_all();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].envelope.kind == wire::Kind::renew);
+  CHECK(said[0].envelope.session == f.proxy.session);
+  CHECK(said[0].as<wire::Renew>().sessions == std::vector<std::uint64_t>{f.proxy.session});
+  f.proxy.error(ErrorCode::unknown_session, said[0].envelope.number);
+  const auto again = f.proxy.hear_all();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].envelope.kind == wire::Kind::hello);
+}
+
 TEST_CASE("a refused attach ends the member, a passing refusal is tried again") {
   Fixture f;
   f.begin();

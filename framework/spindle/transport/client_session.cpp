@@ -83,6 +83,12 @@ void ClientSession::on_tick(Instant now) {
   for (auto& [number, member] : members_) {
     if (member.again_at && *member.again_at <= now) send_attach(member);
   }
+  if (state_ == State::ready && renew_at_ <= now) {
+    // Not for the lease, which the keeper renews too: a session that the proxy gave up is told so, and says hello
+    // again.
+    renew_at_ = now + std::chrono::milliseconds(std::max<std::uint64_t>(welcome_.heartbeat_ms, heartbeat_ms_min));
+    queue(wire::Renew{{session_}});
+  }
   const bool expected = std::exchange(expected_answer_, expects_answer());
   if (!expected) quiet_since_ = now;
   if (!expected_answer_ || now - quiet_since_ < patience_) return;
@@ -99,6 +105,7 @@ std::optional<Instant> ClientSession::next_deadline() const {
   };
   consider(hello_at_);
   consider(resume_at_);
+  if (state_ == State::ready) consider(renew_at_);
   for (const auto& [number, member] : members_) consider(member.again_at);
   if (expected_answer_) consider(quiet_since_ + patience_);
   return next;

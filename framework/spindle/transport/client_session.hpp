@@ -31,6 +31,8 @@ inline constexpr Duration patience_default = std::chrono::seconds(5);
 inline constexpr Duration patience_max = std::chrono::seconds(60);
 /// Before hello is said again after a passing refusal or a goodbye.
 inline constexpr Duration hello_again_after = std::chrono::seconds(1);
+/// A session asks whether it still exists once in welcome's heartbeat_ms, but not more often than this.
+inline constexpr std::uint64_t heartbeat_ms_min = 100;
 /// Claims in one attach; more are given up (msgpack_values_max bounds a message's values).
 inline constexpr std::size_t claims_sent_max = 32'768;
 
@@ -149,6 +151,7 @@ class ClientSession {
   std::uint64_t hello_number_ = 0;  // of the newest hello
   std::optional<Instant> hello_at_;
   std::optional<Instant> resume_at_;
+  Instant renew_at_{};
   std::uint64_t halted_from_ = 0;
 
   Instant quiet_since_{};

@@ -18,6 +18,10 @@ DeliveryId read_id(Cursor& at) {
   return id;
 }
 
+void check_range(Cursor& at, const DeliveryId& first, std::uint64_t count) {
+  if (first.offset + count < first.offset) at.fail(ErrorCode::malformed, "a range of offsets ends beyond the last");
+}
+
 /// Reads an array of things that have read(), at most `most` of them.
 template <class T>
 void read_list(Cursor& at, std::string_view field, std::size_t most, std::vector<T>& into) {
@@ -122,6 +126,7 @@ void Claim::read(Cursor& at) {
   first = read_id(at);
   count = read_count(at);
   attempt = at.uint("attempt");
+  check_range(at, first, count);
   close_fields(at, extra);
 }
 
@@ -211,6 +216,7 @@ void Settlement::read(Cursor& at) {
   member = at.uint("member");
   first = read_id(at);
   count = read_count(at);
+  check_range(at, first, count);
   const std::uint64_t word = at.uint("verdict");
   if (word > 2) at.fail(ErrorCode::malformed, "verdict is not ack (0), retry (1) or reject (2)");
   verdict = static_cast<Verdict>(word);

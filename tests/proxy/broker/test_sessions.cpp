@@ -122,9 +122,53 @@ TEST_CASE("claims of what was never handed out are not granted") {
   SECTION("an invented hand-out of this run") { attach.claims = {{{2, 1, (2ull << 40) + 5, 0}, 3, 1}}; }
   SECTION("events beyond the end of the log") { attach.claims = {{{1, 1, 1, 3}, 60'000, 1}}; }
   SECTION("another generation") { attach.claims = {{{1, 7, 1, 0}, 3, 1}}; }
-  SECTION("numbers that run over") { attach.claims = {{{1, 1, 1, ~0ull - 1}, 3, 1}}; }
   REQUIRE(client.attach(attach).claimed.empty());
   REQUIRE(client.deliveries().size() == 3);
+}
+
+TEST_CASE("ranges of offsets that run over the last number are malformed") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  auto attach = client.attach_message("g", {">"});
+  attach.claims = {{{1, 1, 1, ~0ull - 1}, 3, 1}};
+  client.send(attach);
+  REQUIRE(client.error() == "malformed");
+}
+
+TEST_CASE("a client whose lease ended while its connection is up is told to say hello again") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.look();
+  client.inbox.clear();
+  proxy.advance(11s);
+  REQUIRE(client.error() == "unknown_session");
+}
+
+TEST_CASE("a keeper does not keep a session whose connection is lost") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  proxy.broker().on_unreachable(client.peer, proxy.now());
+  TestClient keeper(proxy, "");
+  for (int i = 0; i < 3; ++i) {
+    keeper.send(wire::Renew{{client.session}});
+    proxy.advance(5s);
+  }
+  client.publish("a", {1});
+  REQUIRE(client.error() == "unknown_session");
+}
+
+TEST_CASE("a source that said goodbye cannot come back under its old epoch") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.publish("a", {1});
+  client.send(wire::Goodbye{"done"});
+  client.reconnect();
+  client.say_hello();
+  REQUIRE(client.error() == "source_forgotten");
 }
 
 TEST_CASE("a claim of a delivery whose attempt failed meanwhile is not granted") {
