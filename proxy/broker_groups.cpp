@@ -84,6 +84,8 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
   }
   for (const wire::Pattern& pattern : patterns) {
     if (group->has_pattern(pattern)) continue;
+    // What it has passed over stays so, also after a restart: the pattern counts from the group's position on.
+    log_effects(*group, group->all_done(), now);
     if (group->patterns().size() >= group_patterns_max)
       return fail(ErrorCode::too_many, "the group has group_patterns_max (4,096) patterns already");
     GroupRecord added;

@@ -224,6 +224,11 @@ void BrokerState::plan_run(Session& session, SettlePlan& plan, const wire::Turn&
 
 /// One commit in the log for all turns of the message: it is all there after a crash, or not at all.
 void BrokerState::commit_settle(Session& session, Source& source, SettlePlan& plan, Now now) {
+  for (std::size_t i = 0, settled = plan.effects.size(); i < settled; ++i) {
+    const std::uint64_t group = plan.effects[i].group;
+    if (i > 0 && plan.effects[i - 1].group == group) continue;
+    if (auto passed = groups_.at(group)->note_passed()) plan.effects.push_back(std::move(*passed));
+  }
   if (ledger_->has_log()) log_settle(session, plan, now);
   for (const GroupEffect& effect : plan.effects) {
     Group& group = *groups_.at(effect.group);

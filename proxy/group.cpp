@@ -84,6 +84,20 @@ void Group::apply(const GroupEffect& effect, Now now) {
   }
 }
 
+std::optional<GroupEffect> Group::note_passed() {
+  if (!passed_over_ || floor() == 0) return std::nullopt;
+  passed_over_ = floor() < cursor_;
+  return GroupEffect{GroupEffect::What::done, identity_.id, {0, floor()}, 0, 0, {}};
+}
+
+std::vector<GroupEffect> Group::all_done() const {
+  std::vector<GroupEffect> effects;
+  for (const Interval& range : done_.intervals()) {
+    effects.push_back({GroupEffect::What::done, identity_.id, range, 0, 0, {}});
+  }
+  return effects;
+}
+
 /// Takes the range out of the queues of what is to be handed out again: at recovery an effect may follow another one.
 void Group::withdraw(Interval range) {
   waiting_until_.erase(waiting_until_.lower_bound(range.begin), waiting_until_.lower_bound(range.end));

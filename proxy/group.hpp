@@ -106,6 +106,11 @@ class Group {
 
   // --- logged state -------------------------------------------------------------------------------------------
   void apply(const GroupEffect& effect, Now now);
+  /// Events that nobody here wants are passed over without a record. This logs them with the next one that is
+  /// written: everything below the floor is done. Nothing when no event was passed over since the last time.
+  std::optional<GroupEffect> note_passed();
+  /// All that is done, for when the meaning of "passed over" is about to change: a pattern is added.
+  std::vector<GroupEffect> all_done() const;
   /// The union of what its members ever asked for.
   void add_pattern(const wire::Pattern& pattern);
   bool has_pattern(const wire::Pattern& pattern) const;
@@ -252,6 +257,7 @@ class Group {
   GroupSettings settings_;
   std::vector<wire::Pattern> patterns_;
   IntervalSet done_;
+  bool passed_over_ = false;  // since note_passed()
   std::map<std::uint64_t, Failure> failures_;
   std::set<MemberKey> logged_members_;
   std::uint64_t dead_ = 0;

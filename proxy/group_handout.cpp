@@ -82,6 +82,7 @@ bool Group::offer_new(const spool::Record& record, std::size_t records_left, Now
     if (!wanted) {
       done_.add(fresh);
       cursor_ = fresh.end;
+      passed_over_ = true;
       continue;
     }
     const std::uint64_t handed_end = hand_out(record, fresh, 1, records_left, now, out.handed);

@@ -280,6 +280,45 @@ TEST_CASE("a group has its members' patterns together, a member gets what matche
   REQUIRE(events_of(b.client.deliveries()) == Numbers{2});
 }
 
+TEST_CASE("a pattern added later counts from the group's position, also when the proxy restarts afterwards") {
+  const bool restart = GENERATE(false, true);
+  BrokerDriver proxy;
+  Member a(proxy, "m/1");
+  a.attach({"a"});
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    a.client.publish("a", {10 * i});
+    a.client.publish("b", {i});
+  }
+  for (const Delivered& delivered : a.client.deliveries()) a.client.ack(delivered);
+  Member b(proxy, "m/2");
+  b.attach({"a", "b"});
+  if (restart) {
+    proxy.restart();
+    b.client.reconnect();
+    b.client.hello();
+    b.attach({"a", "b"});
+    pass(proxy, 15, {&b.client});  // m/1 does not come back
+  }
+  b.client.publish("b", {7});
+  REQUIRE(events_of(b.client.deliveries()) == Numbers{7});
+}
+
+TEST_CASE("what was passed over is logged with what is settled, and not looked at again after a restart") {
+  BrokerDriver proxy;
+  Member a(proxy, "m/1");
+  a.attach({"a"});
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    a.client.publish("b", {i});
+    a.client.publish("a", {100 + i});
+    a.client.ack(a.client.deliveries().at(0));
+  }
+  proxy.restart();
+  a.client.reconnect();
+  a.client.hello();
+  // All but what followed the last acknowledgement that noted it.
+  REQUIRE(a.attach({"a"}).position >= 38);
+}
+
 TEST_CASE("what no present member wants waits for one that does") {
   BrokerDriver proxy;
   Member a(proxy, "m/1");
