@@ -143,6 +143,7 @@ void BrokerState::on_durable(std::uint64_t batch) {
   while (!unanswered_.empty() && unanswered_.front().batch <= batch) {
     auto session = sessions_.find(unanswered_.front().session);
     if (session != sessions_.end()) session->second.unanswered_bytes -= unanswered_.front().bytes;
+    unanswered_bytes_ -= unanswered_.front().bytes;
     unanswered_.pop_front();
   }
 }

@@ -126,6 +126,7 @@ void BrokerState::count_unanswered(Session& session, std::uint64_t bytes) {
   if (!ledger_->has_log()) return;
   const std::uint64_t batch = ledger_->decided_batch();
   session.unanswered_bytes += bytes;
+  unanswered_bytes_ += bytes;
   if (!unanswered_.empty() && unanswered_.back().batch == batch && unanswered_.back().session == session.id) {
     unanswered_.back().bytes += bytes;
   } else {
@@ -134,17 +135,21 @@ void BrokerState::count_unanswered(Session& session, std::uint64_t bytes) {
   bytes_free_ -= std::min(bytes_free_, bytes);
 }
 
+/// Passing conditions: the disk is full, or what waits for it fills the memory set aside for that.
 bool BrokerState::halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
                                std::uint64_t reserve_bytes) {
-  if (bytes_free_ >= reserve_bytes && bytes_free_ - reserve_bytes >= bytes) return false;
+  const bool full = bytes_free_ < reserve_bytes || bytes_free_ - reserve_bytes < bytes;
+  const bool busy = unanswered_bytes_ > 0 && unanswered_bytes_ + bytes > publish_windows_bytes_max;
+  if (!full && !busy) return false;
   session.halted = true;
   wire::Halted halted;
   halted.answers = message;
   halted.number = number;
-  halted.code = name(ErrorCode::spool_full);
-  halted.text = "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
-                " bytes; free space, or let consumers catch up";
-  halted.retry_after_ms = halt_retry_ms;
+  halted.code = name(full ? ErrorCode::spool_full : ErrorCode::paused);
+  halted.text = full ? "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
+                           " bytes; free space, or let consumers catch up"
+                     : "publish_windows_bytes_max (64 MiB) wait for the disk already";
+  halted.retry_after_ms = full ? halt_retry_ms : busy_retry_ms;
   flush_answers();
   send(session, halted, ledger_->decided_batch());
   return true;
@@ -180,6 +185,10 @@ Result<void> BrokerState::on_captured(BytesView topic, BytesView bytes, Now now)
   if (!ledger_->has_log()) return fail(ErrorCode::no_spool, "there is no spool to capture into");
   if (auto checked = wire::check_topic(topic); !checked) return checked;
   if (topic.starts_with('_')) return {};  // echoes and the like are nobody's events
+  if (own_counts_.size() >= captured_topics_max && !own_counts_.contains(topic)) {
+    return fail(ErrorCode::too_many,
+                "captured_topics_max (100,000) topics were captured; capture a narrower pattern");
+  }
   if (bytes.size() > bytes_free_ || bytes_free_ - bytes.size() < config_.disk_reserve_bytes) {
     return fail(ErrorCode::spool_full, "the spool's disk is full down to the reserve; free space");
   }

@@ -163,6 +163,7 @@ class BrokerState {
     std::uint64_t bytes;
   };
   std::deque<Unanswered> unanswered_;
+  std::uint64_t unanswered_bytes_ = 0;
   std::mt19937_64 random_;
   wire::Values values_;
   wire::Values packet_values_;
@@ -186,6 +187,9 @@ inline constexpr std::size_t groups_max = 10'000;
 inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;
 inline constexpr std::uint64_t halt_retry_ms = 250;
+inline constexpr std::uint64_t busy_retry_ms = 20;
+/// Each topic that --capture stores costs a counter.
+inline constexpr std::size_t captured_topics_max = 100'000;
 /// What a turn counts for in the publish window, besides what it publishes.
 inline constexpr std::uint64_t settle_turn_bytes = 256;
 /// Why a commit was refused, as far as it is kept.
