@@ -97,7 +97,7 @@ TEST_CASE("a full disk while a segment is made poisons the writer and loses noth
       CHECK(failed.error().code == ErrorCode::disk_full);
       CHECK(log.commit({events("a", "z")}).error().code == ErrorCode::disk_full);
     } else {
-      CHECK(nth > 8);
+      CHECK((nth == 2 || nth > 8));  // what is not reserved may still fit: the log goes on without
     }
     files.kill_process();
     LogUnderTest next(files);

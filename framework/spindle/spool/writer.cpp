@@ -34,7 +34,10 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   auto created = files_.open(unfinished, OpenMode::create_new);
   if (!created) return fail(std::move(created.error()));
   std::unique_ptr<File> next = std::move(*created);
-  if (auto done = next->allocate(step.file_bytes); !done) return done;
+  // Without room for a whole segment the log goes on without reserving it: there may be enough for what is written,
+  // and a spool that could not even be opened again would be worse. Publishes halt at the disk reserve all the same.
+  auto reserved = next->allocate(step.file_bytes);
+  if (!reserved && reserved.error().code != ErrorCode::disk_full) return reserved;
   if (auto done = next->write(0, step.head); !done) return done;
   if (auto done = next->sync(); !done) return done;
   if (auto done = files_.rename(unfinished, name); !done) return done;
