@@ -504,6 +504,30 @@ TEST_CASE("a group with other options ends the service with code 1") {
   CHECK(stop(first) == 0);
 }
 
+TEST_CASE("when one worker fails the whole service ends, whichever it is") {
+  Site site;
+  site.proxy.start();
+  auto member = [](std::uint64_t attempts) {
+    return [attempts](Custom& self) { self.group("g", {.max_attempts = attempts}).on([](const Ping&) {}); };
+  };
+  Service service("two", site.options());
+  service.add<Custom>(member(3));
+  service.add_worker().add<Custom>(member(4));
+  REQUIRE(service.start());
+  CHECK(service.wait() == 1);
+}
+
+TEST_CASE("a service of which one worker cannot start does not start, and ends") {
+  const QuietLog quiet;
+  Site site;
+  site.proxy.start();
+  Service service("half", site.options());
+  service.add<Custom>([](Custom& self) { self.group("g").on([](const Ping&) {}); });
+  service.add_worker().add<Custom>([](Custom& self) { self.group("empty"); });
+  CHECK_FALSE(service.start());
+  CHECK(service.wait() == 0);
+}
+
 TEST_CASE("workers share a group, and a blocked one does not stop the other") {
   Site site;
   site.proxy.start();

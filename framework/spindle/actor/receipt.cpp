@@ -1,5 +1,7 @@
 #include "spindle/actor/receipt.hpp"
 
+#include <algorithm>
+
 #include "spindle/actor/receipt_book.hpp"
 
 namespace spindle {
@@ -55,7 +57,9 @@ bool ReceiptBook::ready(std::size_t index) const {
 Result<std::uint64_t> ReceiptBook::wait(std::size_t index, std::chrono::nanoseconds timeout) const {
   std::unique_lock lock(mutex_);
   std::optional<Result<std::uint64_t>> found;
-  changed_.wait_for(lock, timeout, [&] { return (found = find(index)).has_value(); });
+  // Bounded, so that "for ever" does not overflow when it is added to now.
+  changed_.wait_for(lock, std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365)),
+                    [&] { return (found = find(index)).has_value(); });
   if (found) return *found;
   return fail(ErrorCode::timeout, "the event is not durable yet; it is kept and sent until it is");
 }

@@ -1,5 +1,6 @@
 #include "spindle/actor/service.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <random>
@@ -60,6 +61,9 @@ class StopSignals {
   struct sigaction before_int_ {};
 };
 
+/// Far enough away for "for ever", near enough not to overflow when added to now.
+constexpr Duration patience_max = std::chrono::hours(24 * 365);
+
 }  // namespace
 
 struct Service::State {
@@ -113,12 +117,17 @@ Result<void> Service::start() {
     return fail(ErrorCode::invalid_argument, "a service is started once: make another one");
   }
   std::vector<const actor::Worker*> watched;
+  state_->started = true;
   for (std::size_t i = 0; i < state_->workers.size(); ++i) {
     actor::Worker::Settings settings{state_->options.proxy, concat(state_->name, "/", state_->instance, "/", i),
                                      state_->options.drain, &state_->news};
-    if (auto started = state_->workers[i]->start(state_->context, std::move(settings)); !started) return started;
+    if (auto started = state_->workers[i]->start(state_->context, std::move(settings)); !started) {
+      // The service starts as a whole or not at all.
+      stop();
+      wait();
+      return started;
+    }
     watched.push_back(state_->workers[i].get());
-    state_->started = true;
   }
   state_->keeper = std::make_unique<actor::Keeper>(state_->context, state_->options.proxy, std::move(watched),
                                                    state_->options.slow_turn);
@@ -126,7 +135,7 @@ Result<void> Service::start() {
 }
 
 Result<void> Service::wait_until_ready(std::chrono::nanoseconds timeout) {
-  const Instant deadline = monotonic_now() + timeout;
+  const Instant deadline = monotonic_now() + std::min<Duration>(timeout, patience_max);
   for (const auto& worker : state_->workers) {
     const actor::WorkerStatus status = worker->wait_until_ready(deadline);
     if (status.failure) return fail(*status.failure);
@@ -144,14 +153,22 @@ void Service::stop() {
 }
 
 int Service::wait() {
+  if (!state_->started) return 0;
   int code = 0;
-  for (const auto& worker : state_->workers) {
-    if (worker->wait_until_finished().failure) {
-      code = 1;
-      stop();  // one worker cannot go on alone: the service ends as a whole
+  // Whichever worker ends first, the service ends as a whole.
+  while (std::any_of(state_->workers.begin(), state_->workers.end(), [](const auto& w) { return w->running(); })) {
+    if (std::any_of(state_->workers.begin(), state_->workers.end(),
+                    [](const auto& w) { return w->status().finished || w->status().failure; })) {
+      break;
     }
+    state_->news.wait(std::chrono::hours(1));
+    state_->news.clear();
   }
-  for (const auto& worker : state_->workers) worker->join();
+  stop();
+  for (const auto& worker : state_->workers) {
+    worker->join();
+    if (worker->status().failure) code = 1;
+  }
   state_->keeper.reset();
   state_->started = false;
   state_->ended = true;

@@ -248,12 +248,6 @@ WorkerStatus Worker::wait_until_ready(Instant deadline) const {
   return status_;
 }
 
-WorkerStatus Worker::wait_until_finished() const {
-  std::unique_lock lock(status_mutex_);
-  status_changed_.wait(lock, [&] { return status_.finished; });
-  return status_;
-}
-
 bool Worker::has_room() { return link_->session().has_room(); }
 
 Result<Ticket> Worker::settle(std::span<const wire::Settlement> settlements,

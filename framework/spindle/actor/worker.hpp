@@ -53,11 +53,12 @@ class Worker final : private Port {
   /// Finishes the turn at hand, waits until what it sent is durable (Settings::drain at most), and says goodbye.
   void ask_to_stop();
   void join();
+  /// Between start() and join().
+  bool running() const { return thread_.joinable(); }
 
   WorkerStatus status() const;
   /// Blocks until the status is ready or finished, or `deadline` has passed.
   WorkerStatus wait_until_ready(Instant deadline) const;
-  WorkerStatus wait_until_finished() const;
   /// For the keeper, as the two below; any thread.
   const TurnWatch& watch() const { return runtime_.watch(); }
   /// 0 while there is none.

@@ -4,7 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <system_error>
 
 namespace spindle {
@@ -29,7 +31,7 @@ void Wakeup::clear() const {
 void Wakeup::wait(Duration timeout) const {
   pollfd waiting{fd_, POLLIN, 0};
   auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  ::poll(&waiting, 1, static_cast<int>(ms));
+  ::poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(ms, 0, std::numeric_limits<int>::max())));
 }
 
 }  // namespace spindle
