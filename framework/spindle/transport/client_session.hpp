@@ -31,6 +31,8 @@ inline constexpr Duration patience_default = std::chrono::seconds(5);
 inline constexpr Duration patience_max = std::chrono::seconds(60);
 /// Before hello is said again after a passing refusal or a goodbye.
 inline constexpr Duration hello_again_after = std::chrono::seconds(1);
+/// Pauses in a row before the owner is told that nothing is stored: about a second.
+inline constexpr std::uint64_t pauses_untold = 50;
 /// A session asks whether it still exists once in welcome's heartbeat_ms, but not more often than this.
 inline constexpr std::uint64_t heartbeat_ms_min = 100;
 /// Claims in one attach; more are given up (msgpack_values_max bounds a message's values).
@@ -152,6 +154,7 @@ class ClientSession {
   std::optional<Instant> hello_at_;
   std::optional<Instant> resume_at_;
   Instant renew_at_{};
+  std::uint64_t halts_in_a_row_ = 0;
   std::uint64_t halted_from_ = 0;
 
   Instant quiet_since_{};

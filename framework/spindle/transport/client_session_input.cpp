@@ -115,6 +115,7 @@ void ClientSession::become_ready_if_attached() {
 }
 
 void ClientSession::on_outcomes(const std::vector<wire::Outcome>& outcomes) {
+  if (!outcomes.empty()) halts_in_a_row_ = 0;
   for (const wire::Outcome& outcome : outcomes) outbox_.on_outcome(outcome, events_);
   release_settled();
 }
@@ -136,7 +137,10 @@ void ClientSession::on_halted(const wire::Halted& halted, Instant now) {
   halted_from_ = halted.number;
   resume_at_ = now + std::max(as_ms(halted.retry_after_ms), resume_after_min);
   const ErrorCode code = error_code_named(halted.code).value_or(ErrorCode::unavailable);
-  events_.emplace_back(Halted{{code, halted.text}});
+  // Told once while nothing is stored; a pause is how a busy disk slows its publishers, and worth a word if it lasts.
+  if (++halts_in_a_row_ == (code == ErrorCode::paused ? pauses_untold : 1)) {
+    events_.emplace_back(Halted{{code, halted.text}});
+  }
 }
 
 void ClientSession::on_attached(const wire::Attached& attached) {
