@@ -212,3 +212,16 @@ TEST_CASE("live endpoints take the dialled host unless another one is advertised
   CHECK(live_endpoint("tcp://broker:5555", "fe80::1", 5557) == "tcp://[fe80::1]:5557");
   CHECK(live_endpoint("ipc:///tmp/x", "", 5557) == "tcp://127.0.0.1:5557");
 }
+
+TEST_CASE("an endpoint's port is a number that a port can have") {
+  for (const char* good :
+       {"tcp://127.0.0.1:5555", "tcp://[::1]:0", "tcp://host:65535", "tcp://127.0.0.1:*", "ipc:///x", "inproc://y"}) {
+    CAPTURE(good);
+    CHECK(check_endpoint(good));
+  }
+  for (const char* bad : {"tcp://127.0.0.1:abc", "tcp://127.0.0.1:99999", "tcp://127.0.0.1", "tcp://:5555",
+                          "tcp://h:", "udp://h:1", "h:1"}) {
+    CAPTURE(bad);
+    CHECK(check_endpoint(bad).error().code == ErrorCode::invalid_argument);
+  }
+}

@@ -185,9 +185,11 @@ bool Runtime::run_handlers(std::span<const Subscription* const> subscriptions, c
   }
   turn_.undo(reason);
   if (incoming.delivery) {
-    log::warn(
-        concat(incoming.topic, " offset ", incoming.delivery->offset, " attempt ", incoming.attempt, ": ", reason,
-               verdict == wire::Verdict::reject ? "; it goes to the dead letters" : "; it will be tried again"));
+    log::warn(concat(incoming.topic, " offset ", incoming.delivery->offset, " attempt ", incoming.attempt, ": ",
+                     reason,
+                     verdict == wire::Verdict::reject
+                         ? "; it goes to the dead letters"
+                         : "; it comes again, or goes to the dead letters if this was its last attempt"));
     turn_.settle_instead(settlement_of(incoming, verdict, std::move(reason)));
   } else {
     log::warn(concat(incoming.topic, ": ", reason, "; a live event is not tried again"));

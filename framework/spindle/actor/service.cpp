@@ -61,6 +61,10 @@ class StopSignals {
   struct sigaction before_int_ {};
 };
 
+/// A service waits for its proxy for ever, but not in silence.
+constexpr Duration complain_after = std::chrono::seconds(5);
+constexpr Duration complain_again = std::chrono::minutes(1);
+
 /// Far enough away for "for ever", near enough not to overflow when added to now.
 constexpr Duration patience_max = std::chrono::hours(24 * 365);
 
@@ -184,8 +188,15 @@ int Service::run() {
   log::info(concat(state_->source, " connects to ", state_->options.proxy));
   bool told_ready = false;
   bool ended = false;
+  Instant complain_at = monotonic_now() + complain_after;
   while (!ended && !signals.came()) {
-    state_->news.wait(std::chrono::hours(1));
+    const Instant now = monotonic_now();
+    if (!told_ready && now >= complain_at) {
+      log::warn(concat("no answer from the proxy at ", state_->options.proxy,
+                       " yet; is spindle-proxy running there? Still trying"));
+      complain_at = now + complain_again;
+    }
+    state_->news.wait(told_ready ? Duration(std::chrono::hours(1)) : complain_at - now);
     state_->news.clear();
     bool ready = true;
     for (const auto& worker : state_->workers) {

@@ -1,5 +1,8 @@
 #include "spindle/transport/endpoint.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 namespace spindle::transport {
 namespace {
 
@@ -12,11 +15,21 @@ std::string_view host_of(std::string_view endpoint) {
   return endpoint.substr(0, endpoint.rfind(':'));
 }
 
+/// A number up to 65535, or "*": libzmq's word for a free port.
+bool has_port(std::string_view endpoint) {
+  const std::string_view port = endpoint.substr(std::min(endpoint.rfind(':') + 1, endpoint.size()));
+  if (port == "*") return true;
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  return error == std::errc() && end == port.data() + port.size();
+}
+
 }  // namespace
 
 Result<void> check_endpoint(std::string_view endpoint) {
   for (std::string_view scheme : {tcp, std::string_view("ipc://"), std::string_view("inproc://")}) {
-    if (endpoint.starts_with(scheme) && endpoint.size() > scheme.size()) return {};
+    const bool whole = endpoint.starts_with(scheme) && endpoint.size() > scheme.size();
+    if (whole && (scheme != tcp || (!host_of(endpoint).empty() && has_port(endpoint)))) return {};
   }
   return fail(ErrorCode::invalid_argument, "'" + std::string(endpoint) +
                                                "' is not an endpoint: write tcp://host:port, ipc://path or "
