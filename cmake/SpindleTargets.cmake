@@ -64,11 +64,9 @@ function(spindle_test name)
   catch_discover_tests(test_${name} TEST_PREFIX "${name}:" PROPERTIES TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
-# spindle_add_if_present(folder …): add_subdirectory for those that have a CMakeLists.txt.
-function(spindle_add_if_present)
+# spindle_add_folders(folder …): add_subdirectory for each, in this order.
+function(spindle_add_folders)
   foreach(folder ${ARGN})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt)
-      add_subdirectory(${folder})
-    endif()
+    add_subdirectory(${folder})
   endforeach()
 endfunction()
