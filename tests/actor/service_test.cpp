@@ -419,7 +419,12 @@ TEST_CASE("stopping is quick while events keep coming, and loses none") {
   service.add<Custom>(taker(second));
   start(service);
   REQUIRE(second.wait_for_count(static_cast<std::size_t>(count - handled)));
-  CHECK(second.numbers().front() == handled);
+  // Between them they saw every event: what the first gave back comes to the second, sooner or later in the order,
+  // since the proxy may hear of the second before it hears the first one's goodbye.
+  std::vector<int> all = first.numbers();
+  for (int number : second.numbers()) all.push_back(number);
+  std::sort(all.begin(), all.end());
+  CHECK(std::unique(all.begin(), all.end()) - all.begin() == count);
   CHECK(stop(service) == 0);
   CHECK(stop(publisher) == 0);
 }
