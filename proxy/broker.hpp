@@ -65,7 +65,8 @@ class Broker {
 
   /// A whole message from a peer: frame 0 and the frames behind it (their owners may outlive the call).
   void on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now);
-  /// A message could not be sent to the peer: its session ends.
+  /// A message could not be sent to the peer: nothing goes to its session until the client says hello again, and the
+  /// session ends with its lease.
   void on_unreachable(const Peer& peer, Now now);
   /// A message from the live path that --capture wants stored: a packet or a CloudEvent map on `topic`.
   /// Errors say why it is not stored: malformed, spool_full, no_spool.

@@ -272,7 +272,8 @@ void BrokerState::log_settle(const Session& session, SettlePlan& plan, Now now) 
   }
   const Bytes body = SettleRecord{session.source, plan.outcomes, plan.effects}.encode();
   commit_bytes += spool::record_bytes(0, body.size());
-  // The limits on messages keep a commit far below the smallest segment (options check --segment-size).
+  // Nearly always it fits. Slices repeat a packet's attributes, so a contrived message can come to more than the
+  // smallest segment holds: then that segment grows past what was reserved for it, which recovery takes as it is.
   (void)ledger_->make_room(commit_bytes, now);
   ledger_->log().begin(now.wall_ns);
   ledger_->log().append(spool::Kind::settle, {}, body, 0, true);

@@ -13,7 +13,7 @@
 ///     std::string order_id, email;
 ///     std::int64_t total_cents = 0;
 ///     std::optional<std::string> coupon;                    // added in March: older events lack it
-///     std::string_view key() const { return order_id; }     // events of one order keep their order
+///     std::string_view key() const { return order_id; }     // events of one order belong together
 ///     MSGPACK_DEFINE_MAP(order_id, email, total_cents, coupon)
 ///   };
 ///
