@@ -40,6 +40,7 @@ std::optional<Broker::Decided> Broker::take_batch(Now) { return state_->take_bat
 std::vector<Outgoing> Broker::take_outgoing() { return state_->take_outgoing(); }
 std::vector<ReadRequest> Broker::take_reads(Now now) { return state_->take_reads(now); }
 void Broker::say_goodbye(Now) { state_->say_goodbye(); }
+void Broker::say_failed(const Error& why) { state_->say_failed(why); }
 std::uint64_t Broker::durable_end() const { return state_->ledger().durable_end(); }
 
 BrokerState::BrokerState(BrokerConfig config) : config_(std::move(config)), random_(config_.seed) {}

@@ -98,6 +98,10 @@ class Broker {
   /// Goodbye to every session (SIGTERM), after which only take_outgoing() is called.
   void say_goodbye(Now now);
 
+  /// A batch could not be made durable. Whatever waits for a batch is never said; instead every session is told the
+  /// reason (io_error, then goodbye). After it only take_outgoing() is called, and the process ends.
+  void say_failed(const Error& why);
+
   /// Offsets below this are durable: what readers may see.
   std::uint64_t durable_end() const;
 

@@ -229,6 +229,36 @@ void BrokerState::say_goodbye() {
   }
 }
 
+void BrokerState::say_failed(const Error& why) {
+  const Error told{ErrorCode::io_error, "the proxy's disk failed and the proxy stops (" + why.text +
+                                            "); what has no outcome may be stored or not: say hello to the next "
+                                            "proxy and send it again"};
+  unsay_what_waits(told);
+  for (auto& [id, session] : sessions_) {
+    if (session.sent == 0) continue;  // its welcome was not said: it has no session
+    send_error(session, 0, told);
+    send(session, wire::Goodbye{"the proxy stops: its disk failed"}, ledger_->durable_batch());
+  }
+}
+
+/// Answers that wait for the disk are not sent any more, and their numbers are given again. A hello that waits for
+/// its welcome is answered with `why`.
+void BrokerState::unsay_what_waits(const Error& why) {
+  answering_.clear();
+  for (auto& [id, session] : sessions_) {
+    session.published.clear();
+    session.settled.clear();
+    session.sent_after_batch = 0;
+  }
+  for (const Outgoing& unsaid : ledger_->fail()) {
+    const wire::Head head(unsaid.message.head, values_);
+    auto session = sessions_.find(head.envelope().session);
+    if (session != sessions_.end()) --session->second.sent;
+    if (head.envelope().kind != wire::Kind::welcome) continue;
+    if (auto welcome = wire::decode<wire::Welcome>(head)) send_error(unsaid.peer, welcome->answers, why);
+  }
+}
+
 std::uint64_t BrokerState::publish_window() const {
   return std::clamp(publish_windows_bytes_max / std::max<std::uint64_t>(1, sessions_.size()),
                     publish_window_bytes_min, std::max(publish_window_bytes_min, config_.publish_window_bytes));

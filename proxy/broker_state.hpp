@@ -47,6 +47,7 @@ class BrokerState {
   void on_unreachable(const Peer& peer, Now now);
   void expire_sessions(Now now);
   void say_goodbye();
+  void say_failed(const Error& why);
 
   // broker_publish.cpp
   Result<void> on_captured(BytesView topic, BytesView bytes, Now now);
@@ -87,6 +88,7 @@ class BrokerState {
   void leave_group(Session& session, std::uint64_t member, bool lost, Now now);
   void drop_unjoined(Session& session, Now now);
   std::uint64_t publish_window() const;
+  void unsay_what_waits(const Error& why);
 
   // broker_publish.cpp
   void publish(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);

@@ -143,7 +143,7 @@ void ControlEndpoint::take_captured() {
 Result<void> ControlEndpoint::take_committed() {
   if (storage_ == nullptr) return {};
   for (Committed& committed : storage_->committer.take()) {
-    if (!committed.result) return fail(std::move(committed.result.error()));
+    if (!committed.result) return disk_failed(std::move(committed.result.error()));
     storage_->reader.note_durable(committed.done.batch);
     broker_->on_durable(committed.done.number, now_);
     if (!copies_.offer(std::move(committed.done.batch))) skipped_copies_.add();
@@ -231,10 +231,21 @@ Result<void> ControlEndpoint::settle_disk(Duration patience) {
     storage_->committer.wait(std::max(deadline - monotonic_now(), Duration::zero()));
     if (auto done = take_committed(); !done) return done;
     if (!storage_->committer.idle() && monotonic_now() >= deadline) {
-      return fail(ErrorCode::timeout, "the disk of " + storage_->directory + " did not finish a write within " +
-                                          std::to_string(patience / std::chrono::seconds(1)) + " seconds");
+      return disk_failed({ErrorCode::timeout, "the disk of " + storage_->directory +
+                                                  " did not finish a write within " +
+                                                  std::to_string(patience / std::chrono::seconds(1)) + " seconds"});
     }
   }
+}
+
+/// The spool is poisoned: everyone is told, and the error that this returns ends the process.
+tl::unexpected<Error> ControlEndpoint::disk_failed(Error why) {
+  log::error("the spool in " + storage_->directory + " failed, nothing from offset " +
+             std::to_string(broker_->durable_end()) +
+             " on was acknowledged; telling every session and ending: " + why.text);
+  broker_->say_failed(why);
+  (void)send();  // the reason for ending is the disk
+  return fail(std::move(why));
 }
 
 Result<void> ControlEndpoint::finish() {

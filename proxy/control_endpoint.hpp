@@ -47,6 +47,7 @@ class ControlEndpoint {
   void note_read_error(const ReadRequest& request, const Error& error);
   Result<void> send();
   Result<void> settle_disk(Duration patience);
+  tl::unexpected<Error> disk_failed(Error why);
   Result<void> finish();
 
   transport::Socket router_;

@@ -1,5 +1,7 @@
 #include "proxy/ledger.hpp"
 
+#include <iterator>
+
 namespace spindle::proxy {
 
 Ledger::Ledger(std::unique_ptr<spool::Appender> appender, std::function<Bytes()> state)
@@ -7,9 +9,10 @@ Ledger::Ledger(std::unique_ptr<spool::Appender> appender, std::function<Bytes()>
 
 Result<void> Ledger::make_room(std::uint64_t commit_bytes, Now now) {
   if (commit_bytes > appender_->commit_bytes_max()) {
-    return fail(ErrorCode::too_large, "a commit of " + std::to_string(commit_bytes) +
-                                          " bytes does not fit into a segment of the spool; publish less at once or "
-                                          "raise --segment-size");
+    return spindle::fail(ErrorCode::too_large,
+                         "a commit of " + std::to_string(commit_bytes) +
+                             " bytes does not fit into a segment of the spool; publish less at once or "
+                             "raise --segment-size");
   }
   if (!appender_->fits(commit_bytes)) roll(now);
   return {};
@@ -19,6 +22,7 @@ void Ledger::roll(Now now) { appender_->roll(state_(), now.wall_ns); }
 
 std::uint64_t Ledger::decided_batch() const {
   if (!appender_) return 0;
+  if (failed_) return durable_batch_;
   return appender_->batch_bytes() > 0 ? filling_ : filling_ - 1;
 }
 
@@ -49,6 +53,17 @@ std::vector<Outgoing> Ledger::take_outgoing() {
     held_.erase(held_.begin());
   }
   return ready;
+}
+
+std::vector<Outgoing> Ledger::fail() {
+  failed_ = true;
+  std::vector<Outgoing> never;
+  const auto first = held_.upper_bound(durable_batch_);
+  for (auto batch = first; batch != held_.end(); ++batch) {
+    std::move(batch->second.begin(), batch->second.end(), std::back_inserter(never));
+  }
+  held_.erase(first, held_.end());
+  return never;
 }
 
 }  // namespace spindle::proxy

@@ -42,6 +42,9 @@ class Ledger {
   /// The message leaves once `batch` is durable.
   void hold(Peer peer, wire::Message message, std::uint64_t batch);
   std::vector<Outgoing> take_outgoing();
+  /// The disk failed: nothing more becomes durable, and what is held from now on waits for nothing. Returns what was
+  /// held for batches that are not durable: it must never leave.
+  std::vector<Outgoing> fail();
 
  private:
   std::unique_ptr<spool::Appender> appender_;
@@ -55,6 +58,7 @@ class Ledger {
   };
   std::deque<Taken> taken_;
   std::map<std::uint64_t, std::vector<Outgoing>> held_;
+  bool failed_ = false;
 };
 
 }  // namespace spindle::proxy

@@ -235,23 +235,47 @@ TEST_CASE("a proxy that is stopped says goodbye and leaves a spool that goes on"
   }
 }
 
-TEST_CASE("after a failed write nothing is said to be published and the proxy ends") {
+TEST_CASE("eio_on_fsync_no_ack_no_retry: everyone is told, the proxy ends, the next one goes on in a new segment") {
   transport::Context context;
   zmq::context_t clients;
+  const std::uint64_t failing = GENERATE(1u, 2u);  // the batch's write, its sync
+  CAPTURE(failing);
   MemoryFiles files;
+  {
+    Proxy proxy(options_of("/spool"), context, files);
+    REQUIRE(proxy.start());
+    Client client(clients, proxy.ports());
+    client.hello();
+    Client idle(clients, proxy.ports());
+    idle.hello("idle/1/0");
+    client.publish("orders.placed");
+    log::set_level("off");
+    const auto operations = files.operations();
+    files.fail_at(operations + failing, ErrorCode::io_error);
+    client.send_event("orders.placed");
+    REQUIRE(is_readable(proxy.ended_fd(), raw::patience));
+    CHECK(files.operations() == operations + failing);  // neither is tried again
+    const auto ended = proxy.stop();
+    REQUIRE_FALSE(ended);
+    CHECK(ended.error().code == ErrorCode::io_error);
+    for (Client* one : {&client, &idle}) {
+      const auto error = one->receive<wire::ErrorMessage>();
+      CHECK(error.code == "io_error");
+      CHECK(error.answers == 0);
+      CHECK_THAT(error.text, Catch::Contains(ended.error().text));
+      one->receive<wire::Goodbye>();
+      CHECK_FALSE(one->socket().receive(50ms));
+    }
+  }
+  const std::size_t segments = files.list("/spool")->size();
+  files.kill_process();
   Proxy proxy(options_of("/spool"), context, files);
   REQUIRE(proxy.start());
+  CHECK(files.list("/spool")->size() == segments + 1);
   Client client(clients, proxy.ports());
-  client.hello();
-  client.publish("orders.placed");
-  log::set_level("off");
-  files.fail_at(files.operations() + 1, ErrorCode::io_error);
-  client.send_event("orders.placed");
-  REQUIRE(is_readable(proxy.ended_fd(), raw::patience));
-  CHECK_FALSE(client.socket().receive(50ms));
-  const auto ended = proxy.stop();
-  REQUIRE_FALSE(ended);
-  CHECK(ended.error().code == ErrorCode::io_error);
+  CHECK(client.hello().last_number == 1);
+  CHECK(client.publish("orders.placed") == 1);
+  CHECK(proxy.stop());
 }
 
 TEST_CASE("a second proxy on the same spool or port does not start") {

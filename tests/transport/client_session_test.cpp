@@ -620,3 +620,32 @@ TEST_CASE("hostile and malformed messages from a proxy are reported and change n
   f.publish("a");
   CHECK(f.kinds() == std::vector{Kind::publish});
 }
+
+TEST_CASE("a proxy whose disk failed is told of and sought again, with what has no outcome") {
+  Fixture f;
+  f.begin();
+  f.publish("orders.placed");
+  REQUIRE(f.kinds() == std::vector<Kind>{Kind::publish});
+  f.proxy.error(ErrorCode::io_error);
+  f.proxy.say(wire::Goodbye{"the proxy stops: its disk failed"});
+  auto events = f.session.take_events();
+  CHECK(only<Lost>(events).size() == 1);
+  REQUIRE(only<Trouble>(events).size() == 1);
+  CHECK(only<Trouble>(events)[0].what.code == ErrorCode::io_error);
+  CHECK(only<Trouble>(events)[0].what.text == "because");
+  CHECK(only<Failed>(events).empty());
+  CHECK(f.session.unanswered() == 1);
+
+  // Its successor is not there yet, then its disk fails as well, then all is well.
+  f.proxy.now += hello_again_after;
+  f.session.on_tick(f.proxy.now);
+  auto hello = f.proxy.hear();
+  REQUIRE(hello.size() == 1);
+  f.proxy.say_in(0, wire::ErrorMessage::of(hello[0].envelope.number, {ErrorCode::io_error, "again"}));
+  events = f.session.take_events();
+  CHECK(only<Trouble>(events).size() == 1);
+  CHECK(only<Failed>(events).empty());
+  f.session.connected(f.proxy.now);
+  f.proxy.welcome();
+  CHECK(f.kinds() == std::vector<Kind>{Kind::publish});
+}

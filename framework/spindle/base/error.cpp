@@ -36,7 +36,7 @@ constexpr std::array rows{
     Row{ErrorCode::timeout, "timeout", ErrorClass::passing},
     Row{ErrorCode::unavailable, "unavailable", ErrorClass::passing},
     Row{ErrorCode::closed, "closed", ErrorClass::final},
-    Row{ErrorCode::io_error, "io_error", ErrorClass::final},
+    Row{ErrorCode::io_error, "io_error", ErrorClass::session},
     Row{ErrorCode::disk_full, "disk_full", ErrorClass::passing},
     Row{ErrorCode::corrupt, "corrupt", ErrorClass::final},
     Row{ErrorCode::locked, "locked", ErrorClass::final},

@@ -203,7 +203,8 @@ void ClientSession::on_error(std::uint64_t session, const wire::ErrorMessage& me
 void ClientSession::on_hello_error(const wire::ErrorMessage& message, Instant now) {
   const Error error = message.to_error();
   const bool may_pass = message.error_class == name(ErrorClass::passing) ||
-                        error.code == ErrorCode::unknown_session || error.code == ErrorCode::number_gap;
+                        error.code == ErrorCode::unknown_session || error.code == ErrorCode::number_gap ||
+                        error.code == ErrorCode::io_error;
   if (!may_pass) return end_for_good(error);
   end_session(error, State::waiting);
   events_.emplace_back(Trouble{error});
