@@ -53,9 +53,22 @@ void check_contract(Files& files, const std::string& directory) {
   CHECK(files.free_bytes(directory).value() > 0);
   auto reader = files.open(directory + "/b", OpenMode::read).value();
   CHECK(reader->write(0, "no").error().code == ErrorCode::io_error);
+  REQUIRE(files.link(directory + "/b", directory + "/c"));
+  CHECK(files.link(directory + "/b", directory + "/c").error().code == ErrorCode::io_error);
+  CHECK(files.link(directory + "/none", directory + "/d").error().code == ErrorCode::not_found);
+  REQUIRE(files.open(directory + "/c", OpenMode::write).value()->write(0, "two names"));
+  CHECK(reader->read(0, bytes.data(), 9).value() == 9);
+  CHECK(bytes.substr(0, 9) == "two names");
+  REQUIRE(files.remove(directory + "/c"));
   REQUIRE(files.remove(directory + "/b"));
   CHECK(files.remove(directory + "/b").error().code == ErrorCode::not_found);
   CHECK(reader->read(98, bytes.data(), 1).value() == 1);
+
+  REQUIRE(files.make_directory(directory + "/inner"));
+  REQUIRE(files.open(directory + "/inner/a", OpenMode::create_new));
+  REQUIRE(files.rename(directory + "/inner", directory + "/moved"));
+  CHECK(files.list(directory + "/moved").value() == std::vector<std::string>{"a"});
+  CHECK(files.list(directory + "/inner").error().code == ErrorCode::not_found);
 
   auto lock = files.lock_directory(directory);
   REQUIRE(lock);

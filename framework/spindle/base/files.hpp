@@ -55,7 +55,11 @@ class Files {
   virtual Result<void> make_directory(const std::string& path) = 0;
   /// Names (not paths) of the entries, sorted.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  /// Of a file or a directory, within one file system; what `to` was before is gone. Durable after sync_directory.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
+  /// Gives the file a second name (a hard link): both are the same bytes from then on, whichever is written to.
+  /// `unsupported` where the file system cannot, or `to` is on another one; io_error when `to` exists.
+  virtual Result<void> link(const std::string& from, const std::string& to) = 0;
   virtual Result<void> remove(const std::string& path) = 0;
   virtual Result<void> sync_directory(const std::string& directory) = 0;
   /// `locked` when another process (or another holder) has it; the text names the directory.

@@ -152,6 +152,7 @@ Result<std::vector<std::string>> MemoryFiles::list(const std::string& directory)
 Result<void> MemoryFiles::rename(const std::string& from, const std::string& to) {
   std::lock_guard lock(mutex_);
   if (auto error = power_is_off()) return fail(std::move(*error));
+  if (directories_.contains(from)) return rename_directory(from, to);
   auto node = node_at(from);
   auto directory = directory_of(from);
   if (!node) return fail(std::move(node.error()));
@@ -163,6 +164,31 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
   if (operations_ + 1 == cut_at_) renamed();
   if (auto error = begin_operation()) return fail(std::move(*error));
   renamed();
+  return {};
+}
+
+/// As make_directory it is durable at once.
+Result<void> MemoryFiles::rename_directory(const std::string& from, const std::string& to) {
+  if (directories_.contains(to)) return fail(ErrorCode::io_error, to + " exists already");
+  if (auto error = begin_operation()) return fail(std::move(*error));
+  auto moved = directories_.extract(from);
+  moved.key() = to;
+  directories_.insert(std::move(moved));
+  return {};
+}
+
+Result<void> MemoryFiles::link(const std::string& from, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  if (auto error = power_is_off()) return fail(std::move(*error));
+  auto node = node_at(from);
+  if (!node) return fail(std::move(node.error()));
+  auto directory = directory_of(to);
+  if (!directory) return fail(std::move(directory.error()));
+  Entries& entries = (*directory)->now;
+  if (entries.contains(split(to).second)) return fail(ErrorCode::io_error, to + " exists already");
+  if (operations_ + 1 == cut_at_) entries[split(to).second] = *node;
+  if (auto error = begin_operation()) return fail(std::move(*error));
+  entries[split(to).second] = *node;
   return {};
 }
 
@@ -280,6 +306,7 @@ std::optional<Error> MemoryFiles::power_is_off() const {
 void MemoryFiles::lose_unsynced(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   power_on_ = false;
+  std::set<MemoryNode*> cut;  // a file may have several names
   for (auto& [path, directory] : directories_) {
     Entries left;
     Entries all = directory.synced;
@@ -294,7 +321,6 @@ void MemoryFiles::lose_unsynced(std::uint64_t seed) {
       if (take_now ? has_now : has_synced) left[name] = take_now ? now->second : synced->second;
     }
     directory.now = directory.synced = std::move(left);
-    std::set<MemoryNode*> cut;  // a rename may have left both names
     for (const auto& [name, node] : directory.now) {
       if (cut.insert(node.get()).second) node->power_cut(random);
     }

@@ -17,8 +17,8 @@ class MemoryNode;
 /// The twin of PosixFiles for tests: a disk in memory that remembers, per file, what was written and what was synced
 /// and, per directory, which entries were synced. It can cut the power at a chosen operation and fail a chosen one.
 ///
-/// An operation is anything that changes the disk: create, write, sync, allocate, truncate, rename, remove,
-/// sync_directory, make_directory. Reading is not counted. Thread-safe; outlives the Files it hands out.
+/// An operation is anything that changes the disk: create, write, sync, allocate, truncate, rename, link,
+/// remove, sync_directory, make_directory. Reading is not counted. Thread-safe; outlives the Files it hands out.
 ///
 /// A power cut treats every unsynced change by itself, by the seed: kept, dropped, torn at a 512-byte sector, or
 /// trashed (random bytes where it would have gone); an unsynced directory entry is there or not. A sector is taken to
@@ -32,6 +32,7 @@ class MemoryFiles final : public Files {
   Result<void> make_directory(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
   Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> link(const std::string& from, const std::string& to) override;
   Result<void> remove(const std::string& path) override;
   Result<void> sync_directory(const std::string& directory) override;
   Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) override;
@@ -75,6 +76,7 @@ class MemoryFiles final : public Files {
   std::optional<Error> begin_operation();
   std::optional<Error> power_is_off() const;
   void lose_unsynced(std::uint64_t seed);
+  Result<void> rename_directory(const std::string& from, const std::string& to);
   Result<Directory*> directory_of(const std::string& path);
   Result<std::shared_ptr<MemoryNode>> node_at(const std::string& path) const;
 

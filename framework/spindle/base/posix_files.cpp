@@ -184,6 +184,15 @@ class PosixFiles final : public Files {
     return {};
   }
 
+  Result<void> link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return {};
+    const int error = errno;
+    const bool cannot = error == EXDEV || error == EPERM || error == EMLINK || error == EOPNOTSUPP;
+    if (!cannot) return failed("link", from + " as " + to, error);
+    return fail(ErrorCode::unsupported,
+                "cannot link " + from + " as " + to + ": " + std::generic_category().message(error));
+  }
+
   Result<void> remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0) return failed("remove", path, errno);
     return {};

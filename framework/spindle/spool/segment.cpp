@@ -25,6 +25,8 @@ constexpr std::size_t at_previous_end = 64;
 constexpr std::size_t at_created = 72;
 constexpr std::size_t at_checksum = 120;
 
+constexpr std::uint32_t flag_copy = 1;
+
 constexpr std::size_t offset_digits = 20;
 constexpr std::size_t serial_digits = 10;
 constexpr std::string_view name_suffix = ".log";
@@ -48,7 +50,7 @@ Bytes encode_header(const SegmentHeader& header) {
   Bytes bytes(segment_header_bytes, '\0');
   bytes.replace(0, magic.size(), magic);
   store(&bytes[at_version], format_version);
-  store(&bytes[at_flags], std::uint32_t{0});
+  store(&bytes[at_flags], header.copy ? flag_copy : std::uint32_t{0});
   bytes.replace(at_spool_id, spool_id_bytes, header.spool_id);
   store(&bytes[at_incarnation], header.incarnation);
   store(&bytes[at_serial], header.serial);
@@ -66,12 +68,14 @@ Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path) {
   };
   if (bytes.size() < segment_header_bytes) return damaged("the header is cut off");
   if (!bytes.starts_with(magic)) return damaged("does not begin as a segment does");
-  if (load<std::uint32_t>(&bytes[at_version]) > format_version || load<std::uint32_t>(&bytes[at_flags]) != 0) {
+  const auto flags = load<std::uint32_t>(&bytes[at_flags]);
+  if (load<std::uint32_t>(&bytes[at_version]) > format_version || (flags & ~flag_copy) != 0) {
     return fail(ErrorCode::newer_format, "segment " + path + " was written by a newer Spindle: use that version");
   }
   const auto stated = load<std::uint64_t>(&bytes[at_checksum]);
   if (checksum(bytes.substr(0, at_checksum), std::uint64_t{0}) != stated) return damaged("the header is damaged");
   SegmentHeader header;
+  header.copy = (flags & flag_copy) != 0;
   header.spool_id = Bytes(bytes.substr(at_spool_id, spool_id_bytes));
   header.incarnation = load<std::uint64_t>(&bytes[at_incarnation]);
   header.serial = load<std::uint64_t>(&bytes[at_serial]);

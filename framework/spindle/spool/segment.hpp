@@ -16,6 +16,9 @@ inline constexpr std::size_t spool_id_bytes = 16;
 
 /// The first bytes of a segment file. FORMAT.md says each field's place.
 struct SegmentHeader {
+  /// This is the newest segment of a copy: whoever goes on from it must write under a new incarnation, because the
+  /// original may have gone on too.
+  bool copy = false;
   /// 16 hexadecimal characters, chosen when the spool was made.
   std::string spool_id;
   /// Raised whenever the spool was restored from a backup.
