@@ -145,6 +145,14 @@ class LogUnderTest {
     return done;
   }
 
+  /// Has the batch delete the `count` oldest of these segments (all there are, in order).
+  void trim(std::vector<std::string> names, std::size_t count) {
+    trimmed_to = parse_segment_name(names.at(count))->first_offset;
+    names.resize(count);
+    log_->appender.remove(std::move(names), trimmed_to);
+  }
+  void trim(std::size_t count) { trim(files_.list(test_directory).value(), count); }
+
   Result<void> commit(const TestCommit& commit) {
     decide(commit);
     return write();
@@ -176,6 +184,7 @@ class LogUnderTest {
   std::vector<std::pair<std::uint64_t, TestRecord>> written;
   WallNs time = 1'000;
   std::size_t tail_cache_bytes = 0;
+  std::uint64_t trimmed_to = 0;
 
  private:
   Files& files_;

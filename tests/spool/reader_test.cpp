@@ -154,3 +154,21 @@ TEST_CASE("damage is told with segment, position and offsets; what is before and
   CHECK(damaged.error().text.find(path) != std::string::npos);
   CHECK(damaged.error().text.find("offsets 4 to 5 (excluded)") != std::string::npos);
 }
+
+TEST_CASE("a reader forgets what was trimmed and reads on behind it") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  log.tail_cache_bytes = 20'000;
+  REQUIRE(log.open());
+  fill(log, 100, 700);
+  REQUIRE(log.read_all(0, 700));  // so that it has files open
+  log.trim(4);
+  REQUIRE(log.write());
+  CHECK(log.reader().first_offset() == log.trimmed_to);
+  auto gone = log.reader().read(log.trimmed_to - 1, 100, ~std::uint64_t{0});
+  REQUIRE_FALSE(gone);
+  CHECK(gone.error().code == ErrorCode::not_found);
+  auto rest = log.read_all(log.trimmed_to, 700);
+  REQUIRE(rest);
+  CHECK(rest->size() == log.written.size() - first_from(log, log.trimmed_to));
+}

@@ -108,6 +108,68 @@ TEST_CASE("a full disk while a segment is made poisons the writer and loses noth
   }
 }
 
+TEST_CASE("trimming waits for what came before it and leaves no gap at a power cut") {
+  MemoryFiles model;
+  LogUnderTest planned(model);
+  REQUIRE(planned.open());
+  for (int i = 0; i < 20; ++i) REQUIRE(planned.commit({events("a", std::string(1'500, 'x'))}));
+  const auto before = model.operations();
+  planned.decide({events("a", "last")});
+  planned.trim(5);
+  REQUIRE(planned.write());
+  CHECK(model.operations() == before + 2 + 2 * 5);  // write, sync, and for each file remove, sync the directory
+  for (std::uint64_t cut = before + 1; cut <= model.operations(); ++cut) {
+    for (std::uint64_t seed = 0; seed < 8; ++seed) {
+      CAPTURE(cut, seed);
+      MemoryFiles files;
+      LogUnderTest log(files);
+      REQUIRE(log.open());
+      for (int i = 0; i < 20; ++i) REQUIRE(log.commit({events("a", std::string(1'500, 'x'))}));
+      log.decide({events("a", "last")});
+      log.trim(5);
+      files.cut_power_at(cut, seed);
+      REQUIRE_FALSE(log.write());
+      files.restart();
+      LogUnderTest next(files);
+      REQUIRE(next.recover_only());
+      if (next.log().first_offset > 0) CHECK(next.log().next_offset == 21);  // "last" was durable first
+      auto rest = next.read_all(next.log().first_offset, 4'000);
+      REQUIRE(rest);
+      CHECK(rest->size() == next.log().next_offset - next.log().first_offset);
+    }
+  }
+}
+
+TEST_CASE("a segment that somebody deleted by hand is as good as trimmed") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  for (int i = 0; i < 20; ++i) REQUIRE(log.commit({events("a", std::string(1'500, 'x'))}));
+  const auto names = files.list(test_directory).value();
+  REQUIRE(files.remove(segment_paths(files)[0]));
+  log.trim(names, 2);
+  REQUIRE(log.write());
+  CHECK(log.reader().first_offset() == log.trimmed_to);
+  REQUIRE(log.recover_only());
+  CHECK(log.log().first_offset == log.trimmed_to);
+}
+
+TEST_CASE("a trim that fails poisons the writer: what the disk has is not known") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  for (int i = 0; i < 20; ++i) REQUIRE(log.commit({events("a", std::string(1'500, 'x'))}));
+  const Digest durable = log.digest;
+  log.trim(3);
+  files.fail_at(files.operations() + 3, ErrorCode::io_error);
+  CHECK_FALSE(log.write());
+  CHECK_FALSE(log.commit({events("a", "refused")}));
+  files.kill_process();
+  LogUnderTest next(files);
+  REQUIRE(next.open());
+  CHECK(next.digest == durable);
+}
+
 TEST_CASE("what may be appended counts the reserve and whole segments") {
   CHECK(appendable_bytes(1000, 100, 50, 200) == 950);
   CHECK(appendable_bytes(250, 100, 50, 200) == 50);

@@ -156,6 +156,12 @@ void Appender::close_step() {
   step_first_offset_ = next_offset_;
 }
 
+void Appender::remove(std::vector<std::string> names, std::uint64_t first_offset) {
+  assert(!in_commit_ && !names.empty() && first_offset <= next_offset_);
+  close_step();
+  steps_.emplace_back(RemoveStep{std::move(names), first_offset});
+}
+
 std::shared_ptr<const Batch> Appender::take_batch() {
   assert(!in_commit_);
   close_step();

@@ -47,6 +47,10 @@ class Appender {
   /// Ends the commit: its records now survive together or not at all. A commit without records is nothing.
   void finish();
 
+  /// Has the oldest segments deleted (see RemoveStep). Not within a commit; names that are no segments' are a
+  /// mistake.
+  void remove(std::vector<std::string> names, std::uint64_t first_offset);
+
   /// The offset that the next event gets.
   std::uint64_t next_offset() const { return next_offset_; }
   /// Bytes that wait for take_batch().

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -38,7 +39,16 @@ struct NewSegmentStep {
   std::uint64_t file_bytes;
 };
 
-using Step = std::variant<AppendStep, NewSegmentStep>;
+/// The oldest segments are no longer needed: their files are deleted, oldest first, once all that stands before this
+/// in the batch is durable. Put it into a batch only after that which makes them superfluous is durable itself.
+struct RemoveStep {
+  /// File names without the directory, oldest first; never one of the two newest segments.
+  std::vector<std::string> names;
+  /// The oldest offset that is kept.
+  std::uint64_t first_offset = 0;
+};
+
+using Step = std::variant<AppendStep, NewSegmentStep, RemoveStep>;
 
 /// What the appender decided since the last batch; becomes durable as a whole, by one Writer::write. Immutable, so
 /// writer and readers share it.

@@ -48,6 +48,15 @@ void Reader::note(const NewSegmentStep& step) {
   segments_.emplace_back(Segment{step.header, step.header.head_end, step.header.first_offset});
 }
 
+void Reader::note(const RemoveStep& step) {
+  for (const std::string& name : step.names) {
+    if (segments_.empty() || segments_.front().segment.name() != name) continue;
+    const std::uint64_t serial = segments_.front().segment.header.serial;
+    std::erase_if(open_files_, [serial](const OpenFile& open) { return open.serial == serial; });
+    segments_.erase(segments_.begin());
+  }
+}
+
 Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end) {
   Request request{.from_offset = from_offset,
                   .bytes_max = std::min<std::size_t>(bytes_max, segment_bytes_max),

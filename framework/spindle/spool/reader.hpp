@@ -81,6 +81,7 @@ class Reader {
 
   void note(const AppendStep& step);
   void note(const NewSegmentStep& step);
+  void note(const RemoveStep& step);
   Known& segment_with(std::uint64_t offset);
   IndexEntry start_in(const Known& known, std::uint64_t offset) const;
   IndexEntry start_in(const AppendStep& step, std::uint64_t offset) const;

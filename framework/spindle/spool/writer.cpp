@@ -53,6 +53,18 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   return {};
 }
 
+Result<void> Writer::run(const RemoveStep& step) {
+  // What is still needed of these segments must stand elsewhere for good before they go.
+  if (auto synced = sync(); !synced) return synced;
+  for (const std::string& name : step.names) {
+    auto removed = files_.remove(directory_ + "/" + name);
+    if (!removed && removed.error().code != ErrorCode::not_found) return removed;  // deleted by hand is gone as well
+    // One after the other: a power cut must not leave an older one without its successor, which is a gap.
+    if (auto done = files_.sync_directory(directory_); !done) return done;
+  }
+  return {};
+}
+
 Result<void> Writer::sync() {
   if (!unsynced_) return {};
   unsynced_ = false;

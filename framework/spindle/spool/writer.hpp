@@ -24,6 +24,7 @@ class Writer {
   Result<void> run(const Batch& batch);
   Result<void> run(const AppendStep& step);
   Result<void> run(const NewSegmentStep& step);
+  Result<void> run(const RemoveStep& step);
   Result<void> sync();
 
   Files& files_;
