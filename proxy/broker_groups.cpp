@@ -3,6 +3,8 @@
 
 #include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
+#include "proxy/log.hpp"
+#include "proxy/text.hpp"
 #include "spindle/spool/reader.hpp"
 #include "spindle/wire/topic.hpp"
 
@@ -164,6 +166,26 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
   for (const GroupEffect& effect : record.effects) group.apply(effect, now);
 }
 
+/// Settles what of the range is unsettled as lost, logged and said: nothing is dropped silently.
+void BrokerState::lose(Group& group, Interval range, std::string_view reason, Now now) {
+  std::vector<GroupEffect> effects = group.lose(range, clean_text(reason, reason_bytes_max));
+  if (effects.empty()) return;
+  std::uint64_t events = 0;
+  for (const GroupEffect& effect : effects) events += effect.range.size();
+  log::error("group " + group.name() + " lost " + std::to_string(events) + " events, offsets " +
+             std::to_string(effects.front().range.begin) + " to " + std::to_string(effects.back().range.end - 1) +
+             (effects.size() > 1 ? " in " + std::to_string(effects.size()) + " ranges" : "") + ": " +
+             std::string(reason));
+  if (auto passed = group.note_passed()) effects.push_back(std::move(*passed));
+  for (std::size_t begin = 0; begin < effects.size(); begin += effects_per_record_max) {
+    const auto end = std::min(effects.size(), begin + effects_per_record_max);
+    log_effects(
+        group,
+        {effects.begin() + static_cast<std::ptrdiff_t>(begin), effects.begin() + static_cast<std::ptrdiff_t>(end)},
+        now);
+  }
+}
+
 void BrokerState::tick_groups(Now now) {
   for (auto& [id, group] : groups_) {
     if (auto due = group->next_due(); !due || *due > now.instant) continue;
@@ -293,7 +315,7 @@ Bytes BrokerState::group_figures(std::string_view only) const {
   wire::Writer to(out);
   to.array(wanted.size());
   for (const Group* group : wanted) {
-    to.map(11).str("name").str(group->name()).str("patterns").array(group->patterns().size());
+    to.map(13).str("name").str(group->name()).str("patterns").array(group->patterns().size());
     for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
     const auto members = group->members();
     to.str("members").array(members.size());
@@ -313,7 +335,12 @@ Bytes BrokerState::group_figures(std::string_view only) const {
         .uint(group->floor())
         .str("end")
         .uint(ledger_->next_offset());
-    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("stalled");
+    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("lost").uint(group->lost());
+    to.str("losses").array(group->losses().size());
+    for (const Loss& loss : group->losses()) {
+      to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
+    }
+    to.str("stalled");
     const std::string stalled = group->stalled();
     stalled.empty() ? to.nil() : to.str(stalled);
   }

@@ -129,6 +129,7 @@ class BrokerState {
   void log_group(const GroupRecord& record, Now now);
   void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
+  void lose(Group& group, Interval range, std::string_view reason, Now now);
   MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
 
   // broker_recovery.cpp
@@ -200,6 +201,8 @@ inline constexpr std::size_t refusal_bytes_max = 300;
 inline constexpr std::size_t outcomes_per_answer_max = 16'384;
 /// Packets in one deliver: two frames each.
 inline constexpr std::size_t packets_per_deliver_max = (limits::message_frames_max - 1) / 2;
+/// Effects that are logged as one record, so that it fits into the smallest segment.
+inline constexpr std::size_t effects_per_record_max = 512;
 /// How much of the log a group reads at once.
 inline constexpr std::size_t read_bytes_max = 512 * 1024;
 

@@ -27,7 +27,7 @@ void GroupEffect::read(wire::Cursor& at) {
   at.array("effect");
   group = at.uint("group");
   const std::uint64_t word = at.uint("what");
-  if (word > 2) at.fail(ErrorCode::corrupt, "a group effect is unknown");
+  if (word > 3) at.fail(ErrorCode::corrupt, "a group effect is unknown");
   what = static_cast<What>(word);
   range.begin = at.uint("offset");
   range.end = range.begin + at.uint("count");
@@ -56,18 +56,69 @@ Group::Group(Identity identity, GroupSettings settings, std::uint64_t start, std
 
 void Group::apply(const GroupEffect& effect, Now now) {
   unblock();
+  if (effect.range.end > cursor_) ahead_.add({std::max(effect.range.begin, cursor_), effect.range.end});
+  withdraw(effect.range);
+  switch (effect.what) {
+    case GroupEffect::What::done: return apply_done(effect.range);
+    case GroupEffect::What::lost: return apply_lost(effect, now);
+    case GroupEffect::What::failed:
+    case GroupEffect::What::bury: return apply_failed(effect, now);
+  }
+}
+
+void Group::apply_done(Interval range) {
+  done_.add(range);
+  auto failure = failures_.lower_bound(range.begin);
+  while (failure != failures_.end() && failure->first < range.end) {
+    if (failure->second.bury) ++dead_;
+    failure = failures_.erase(failure);
+  }
+}
+
+void Group::apply_lost(const GroupEffect& effect, Now now) {
   const Interval range = effect.range;
-  if (range.end > cursor_) ahead_.add({std::max(range.begin, cursor_), range.end});
-  withdraw(range);
-  if (effect.what == GroupEffect::What::done) {
-    done_.add(range);
-    auto failure = failures_.lower_bound(range.begin);
-    while (failure != failures_.end() && failure->first < range.end) {
-      if (failure->second.bury) ++dead_;
-      failure = failures_.erase(failure);
+  for (Member& member : members_) {
+    // Copies: taking the last event of a hand-out ends it.
+    const auto handouts = member.handouts;
+    for (const auto& [number, handout] : handouts) {
+      for (const Interval& held : handout.left.intervals()) {
+        const Interval part{std::max(held.begin, range.begin), std::min(held.end, range.end)};
+        if (part.begin < part.end) take(member, number, part, now);
+      }
     }
+  }
+  done_.add(range);
+  failures_.erase(failures_.lower_bound(range.begin), failures_.lower_bound(range.end));
+  note_loss({range, effect.reason});
+  pass_settled();
+}
+
+void Group::note_loss(Loss loss) {
+  lost_ += loss.range.size();
+  if (!losses_.empty() && losses_.back().range.end == loss.range.begin && losses_.back().reason == loss.reason) {
+    losses_.back().range.end = loss.range.end;
     return;
   }
+  if (losses_.size() == group_losses_max) losses_.pop_front();
+  losses_.push_back(std::move(loss));
+}
+
+/// What is settled at the cursor need not be read, and may not even be there any more.
+void Group::pass_settled() {
+  cursor_ = ahead_.end_of(cursor_);
+  ahead_.remove({0, cursor_});
+}
+
+std::vector<GroupEffect> Group::lose(Interval range, std::string_view reason) const {
+  std::vector<GroupEffect> effects;
+  for (const Interval& gap : done_.gaps(range)) {
+    effects.push_back({GroupEffect::What::lost, identity_.id, gap, 0, 0, std::string(reason)});
+  }
+  return effects;
+}
+
+void Group::apply_failed(const GroupEffect& effect, Now now) {
+  const Interval range = effect.range;
   const bool bury = effect.what == GroupEffect::What::bury;
   const bool due = effect.not_before_ns <= now.wall_ns;
   const Instant due_at = now.instant + Duration(due ? 0 : effect.not_before_ns - now.wall_ns);
@@ -121,10 +172,10 @@ bool Group::has_pattern(const wire::Pattern& pattern) const {
 }
 
 void Group::write(wire::Writer& to) const {
-  to.array(9).uint(identity_.id).str(identity_.name).uint(identity_.generation);
+  to.array(11).uint(identity_.id).str(identity_.name).uint(identity_.generation);
   settings_.options().write(to);
   to.uint(dead_).uint(patterns_.size()).uint(logged_members_.size());
-  to.uint(done_.intervals().size()).uint(failures_.size());
+  to.uint(done_.intervals().size()).uint(failures_.size()).uint(lost_).uint(losses_.size());
   for (const wire::Pattern& pattern : patterns_) to.str(pattern.text());
   for (const MemberKey& key : logged_members_) write_key(to, key);
   for (const Interval& range : done_.intervals()) to.array(2).uint(range.begin).uint(range.end);
@@ -132,6 +183,7 @@ void Group::write(wire::Writer& to) const {
     to.array(5).uint(offset).uint(failure.attempts).sint(failure.not_before_ns).str(failure.reason);
     to.boolean(failure.bury);
   }
+  for (const Loss& loss : losses_) to.array(3).uint(loss.range.begin).uint(loss.range.end).str(loss.reason);
 }
 
 Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
@@ -142,6 +194,8 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
   std::uint64_t members = 0;
   std::uint64_t ranges = 0;
   std::uint64_t failures = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t losses = 0;
   auto done = from.next([&](wire::Cursor& at) {
     at.array("group");
     identity.id = at.uint("group id");
@@ -153,6 +207,8 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     members = at.uint("members");
     ranges = at.uint("done");
     failures = at.uint("failures");
+    lost = at.uint("lost");
+    losses = at.uint("losses");
   });
   if (!done) return fail(std::move(done.error()));
   auto settings = GroupSettings::with(options);
@@ -193,6 +249,17 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
       if (at.ok()) group.apply(effect, now);
     });
   }
+  for (std::uint64_t i = 0; done && i < losses; ++i) {
+    done = from.next([&](wire::Cursor& at) {
+      at.array("loss");
+      Loss loss;
+      loss.range.begin = at.uint("begin");
+      loss.range.end = at.uint("end");
+      loss.reason = at.str("reason");
+      group.note_loss(std::move(loss));
+    });
+  }
+  group.lost_ = lost;
   if (!done) return fail(std::move(done.error()));
   return group;
 }
@@ -201,8 +268,7 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   run_ = run;
   last_handout_ = run << 40;  // 40 bits count hand-outs within a run, so that a number is never used twice
   claimable_end_ = log_end;
-  cursor_ = ahead_.end_of(cursor_);
-  ahead_.remove({0, cursor_});
+  pass_settled();
   expected_ = logged_members_;
   hold_until_ = hold_until;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -35,6 +36,8 @@ inline constexpr std::size_t group_failures_max = 100'000;
 inline constexpr std::size_t group_parked_max = 100'000;
 /// Ranges granted in one answer to attach; what is claimed beyond goes to others.
 inline constexpr std::size_t granted_claims_max = 16'384;
+/// The newest losses that a group remembers; how many events were lost in all is counted for ever.
+inline constexpr std::size_t group_losses_max = 16;
 /// Why an attempt failed, as far as it is kept.
 inline constexpr std::size_t reason_bytes_max = 300;
 
@@ -53,6 +56,7 @@ struct GroupEffect {
     done = 0,    ///< settled, or buried
     failed = 1,  ///< an attempt failed; another may begin at not_before_ns
     bury = 2,    ///< the last attempt failed, or they were rejected: to be copied to the dead letters
+    lost = 3,    ///< settled because they can no longer be delivered: damaged on the disk, or no longer kept
   };
   What what = What::done;
   std::uint64_t group = 0;
@@ -63,6 +67,14 @@ struct GroupEffect {
 
   void write(wire::Writer& to) const;
   void read(wire::Cursor& at);
+};
+
+/// Events that a group never settled and never will.
+struct Loss {
+  Interval range;
+  std::string reason;
+
+  friend bool operator==(const Loss&, const Loss&) = default;
 };
 
 /// Adds an effect, as one with the last where they say the same of consecutive events.
@@ -109,6 +121,8 @@ class Group {
   /// Events that nobody here wants are passed over without a record. This logs them with the next one that is
   /// written: everything below the floor is done. Nothing when no event was passed over since the last time.
   std::optional<GroupEffect> note_passed();
+  /// What of the range is not settled yet, as lost: to be logged and applied. Members that hold some of it lose it.
+  std::vector<GroupEffect> lose(Interval range, std::string_view reason) const;
   /// All that is done, for when the meaning of "passed over" is about to change: a pattern is added.
   std::vector<GroupEffect> all_done() const;
   /// The union of what its members ever asked for.
@@ -186,6 +200,9 @@ class Group {
   std::uint64_t retrying() const { return failures_.size(); }
   /// Dead letters it ever made.
   std::uint64_t dead() const { return dead_; }
+  /// Events that were ever lost, and the newest of them, oldest first.
+  std::uint64_t lost() const { return lost_; }
+  const std::deque<Loss>& losses() const { return losses_; }
 
   /// Reading for it failed: it hands nothing out until something about it changes.
   void stall(std::string why) { read_error_ = std::move(why); }
@@ -239,6 +256,11 @@ class Group {
                 Now now);
   void take(Member& member, std::uint64_t handout, Interval range, Now now);
   void give_back_all(Member& member);
+  void apply_done(Interval range);
+  void apply_lost(const GroupEffect& effect, Now now);
+  void apply_failed(const GroupEffect& effect, Now now);
+  void note_loss(Loss loss);
+  void pass_settled();
   void withdraw(Interval range);
   void hand_out_again(Interval range, std::uint64_t attempt);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
@@ -261,6 +283,8 @@ class Group {
   std::map<std::uint64_t, Failure> failures_;
   std::set<MemberKey> logged_members_;
   std::uint64_t dead_ = 0;
+  std::uint64_t lost_ = 0;
+  std::deque<Loss> losses_;
   // not logged: rebuilt from the above
   std::uint64_t run_ = 0;
   std::uint64_t last_handout_ = 0;
