@@ -1,8 +1,10 @@
 #include "spindle/base/memory_files.hpp"
 
+#include <algorithm>
 #include <random>
 #include <utility>
 
+#include "spindle/base/memory_file.hpp"
 #include "spindle/base/memory_node.hpp"
 
 namespace spindle {
@@ -18,80 +20,11 @@ tl::unexpected<Error> missing(const std::string& path) {
   return fail(ErrorCode::not_found, path + " does not exist");
 }
 
+std::string read_only(const std::string& doing) { return doing + ": Read-only file system"; }
+
+constexpr std::uint64_t unlimited_free_bytes = std::uint64_t{1} << 40;
+
 }  // namespace
-
-class MemoryFiles::OpenFile final : public File {
- public:
-  OpenFile(MemoryFiles& files, std::shared_ptr<MemoryNode> node, std::string path, bool writable)
-      : files_(files), node_(std::move(node)), path_(std::move(path)), writable_(writable), life_(files.life_) {}
-
-  Result<std::size_t> read(std::uint64_t position, char* into, std::size_t size) override {
-    std::lock_guard lock(files_.mutex_);
-    if (auto error = dead()) return fail(std::move(*error));
-    if (files_.reads_fail_) return fail(ErrorCode::io_error, "cannot read " + path_ + ": simulated");
-    return node_->now.read(position, into, size);
-  }
-
-  Result<void> write(std::uint64_t position, BytesView bytes) override {
-    return change(MemoryWrite{position, Bytes(bytes)});
-  }
-
-  Result<void> allocate(std::uint64_t size) override {
-    if (auto now = this->size(); now && *now >= size) return {};
-    return change(MemoryResize{size});
-  }
-
-  Result<void> truncate(std::uint64_t size) override { return change(MemoryResize{size}); }
-
-  Result<void> sync() override {
-    std::lock_guard lock(files_.mutex_);
-    if (auto error = dead()) return fail(std::move(*error));
-    if (auto error = files_.begin_operation()) {
-      node_->unsynced.clear();  // clean in memory, never written: the trap of a failed fsync
-      return fail(std::move(*error));
-    }
-    node_->sync();
-    return {};
-  }
-
-  Result<std::uint64_t> size() override {
-    std::lock_guard lock(files_.mutex_);
-    if (auto error = dead()) return fail(std::move(*error));
-    return node_->now.size;
-  }
-
-  Result<void> forget_cached() override {
-    std::lock_guard lock(files_.mutex_);
-    if (auto error = dead()) return fail(std::move(*error));
-    node_->forget_cached();
-    return {};
-  }
-
- private:
-  Result<void> change(MemoryChange change) {
-    std::lock_guard lock(files_.mutex_);
-    if (auto error = dead()) return fail(std::move(*error));
-    if (!writable_) return fail(ErrorCode::io_error, path_ + " is open for reading only");
-    // When the power goes during a write, part of it may have happened.
-    const bool cut_here = files_.operations_ + 1 == files_.cut_at_;
-    if (cut_here) node_->change(change);
-    if (auto error = files_.begin_operation()) return fail(std::move(*error));
-    node_->change(std::move(change));
-    return {};
-  }
-
-  std::optional<Error> dead() const {
-    if (auto error = files_.power_is_off()) return error;
-    if (life_ != files_.life_) return Error{ErrorCode::io_error, path_ + " was opened before the restart"};
-    return std::nullopt;
-  }
-
-  MemoryFiles& files_;
-  std::shared_ptr<MemoryNode> node_;
-  std::string path_;
-  bool writable_;
-  std::uint64_t life_;
-};
 
 class MemoryFiles::Lock final : public DirectoryLock {
  public:
@@ -118,15 +51,15 @@ Result<std::unique_ptr<File>> MemoryFiles::open(const std::string& path, OpenMod
   if (mode != OpenMode::create_new) {
     auto node = node_at(path);
     if (!node) return fail(std::move(node.error()));
+    if (mode == OpenMode::write && read_only_) return fail(ErrorCode::io_error, "cannot open " + read_only(path));
     return std::make_unique<OpenFile>(*this, *node, path, mode == OpenMode::write);
   }
   auto directory = directory_of(path);
   if (!directory) return fail(std::move(directory.error()));
   if ((*directory)->now.contains(split(path).second)) return fail(ErrorCode::io_error, path + " exists already");
   auto node = std::make_shared<MemoryNode>();
-  if (operations_ + 1 == cut_at_) (*directory)->now[split(path).second] = node;
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  (*directory)->now[split(path).second] = node;
+  auto created = operate("create " + path, [&] { (*directory)->now[split(path).second] = node; });
+  if (!created) return fail(std::move(created.error()));
   return std::make_unique<OpenFile>(*this, node, path, true);
 }
 
@@ -134,9 +67,7 @@ Result<void> MemoryFiles::make_directory(const std::string& path) {
   std::lock_guard lock(mutex_);
   if (auto error = power_is_off()) return fail(std::move(*error));
   if (directories_.contains(path)) return {};
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  directories_[path];
-  return {};
+  return operate("make the directory " + path, [&] { directories_[path]; });
 }
 
 Result<std::vector<std::string>> MemoryFiles::list(const std::string& directory) {
@@ -157,24 +88,20 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
   auto directory = directory_of(from);
   if (!node) return fail(std::move(node.error()));
   if (split(from).first != split(to).first) return fail(ErrorCode::io_error, "only within one directory");
-  auto renamed = [&] {
+  return operate("rename " + from + " to " + to, [&] {
     (*directory)->now.erase(split(from).second);
     (*directory)->now[split(to).second] = *node;
-  };
-  if (operations_ + 1 == cut_at_) renamed();
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  renamed();
-  return {};
+  });
 }
 
 /// As make_directory it is durable at once.
 Result<void> MemoryFiles::rename_directory(const std::string& from, const std::string& to) {
   if (directories_.contains(to)) return fail(ErrorCode::io_error, to + " exists already");
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  auto moved = directories_.extract(from);
-  moved.key() = to;
-  directories_.insert(std::move(moved));
-  return {};
+  return operate("rename " + from + " to " + to, [&] {
+    auto moved = directories_.extract(from);
+    moved.key() = to;
+    directories_.insert(std::move(moved));
+  });
 }
 
 Result<void> MemoryFiles::link(const std::string& from, const std::string& to) {
@@ -186,10 +113,7 @@ Result<void> MemoryFiles::link(const std::string& from, const std::string& to) {
   if (!directory) return fail(std::move(directory.error()));
   Entries& entries = (*directory)->now;
   if (entries.contains(split(to).second)) return fail(ErrorCode::io_error, to + " exists already");
-  if (operations_ + 1 == cut_at_) entries[split(to).second] = *node;
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  entries[split(to).second] = *node;
-  return {};
+  return operate("link " + from + " as " + to, [&] { entries[split(to).second] = *node; });
 }
 
 Result<void> MemoryFiles::remove(const std::string& path) {
@@ -198,10 +122,7 @@ Result<void> MemoryFiles::remove(const std::string& path) {
   auto node = node_at(path);
   if (!node) return fail(std::move(node.error()));
   auto directory = directory_of(path);
-  if (operations_ + 1 == cut_at_) (*directory)->now.erase(split(path).second);
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  (*directory)->now.erase(split(path).second);
-  return {};
+  return operate("remove " + path, [&] { (*directory)->now.erase(split(path).second); });
 }
 
 Result<void> MemoryFiles::sync_directory(const std::string& path) {
@@ -209,9 +130,11 @@ Result<void> MemoryFiles::sync_directory(const std::string& path) {
   if (auto error = power_is_off()) return fail(std::move(*error));
   auto found = directories_.find(path);
   if (found == directories_.end()) return missing(path);
-  if (auto error = begin_operation()) return fail(std::move(*error));
-  found->second.synced = found->second.now;
-  return {};
+  Directory& directory = found->second;
+  auto sync = [&] { directory.synced = directory.now; };
+  return operate_sync("sync " + path, sync, [&](MemoryChance& chance) {
+    if (chance.happens()) sync();
+  });
 }
 
 Result<std::unique_ptr<DirectoryLock>> MemoryFiles::lock_directory(const std::string& directory) {
@@ -225,12 +148,17 @@ Result<std::unique_ptr<DirectoryLock>> MemoryFiles::lock_directory(const std::st
 Result<std::uint64_t> MemoryFiles::free_bytes(const std::string&) {
   std::lock_guard lock(mutex_);
   if (auto error = power_is_off()) return fail(std::move(*error));
-  return free_bytes_;
+  return std::min(left_bytes(), unlimited_free_bytes);
 }
 
 std::uint64_t MemoryFiles::operations() const {
   std::lock_guard lock(mutex_);
   return operations_;
+}
+
+std::uint64_t MemoryFiles::reads() const {
+  std::lock_guard lock(mutex_);
+  return reads_;
 }
 
 void MemoryFiles::cut_power_at(std::uint64_t operation, std::uint64_t seed) {
@@ -246,30 +174,90 @@ void MemoryFiles::power_cut(std::uint64_t seed) {
 
 void MemoryFiles::restart() {
   std::lock_guard lock(mutex_);
-  power_on_ = true;
-  ++life_;
-  locked_.clear();
-  cut_at_ = 0;
-  fail_at_ = 0;
-  reads_fail_ = false;
+  begin_life();
 }
 
 void MemoryFiles::kill_process() { restart(); }
 
-void MemoryFiles::fail_at(std::uint64_t operation, ErrorCode code) {
-  std::lock_guard lock(mutex_);
-  fail_at_ = operation;
-  fail_with_ = code;
+void MemoryFiles::begin_life() {
+  power_on_ = true;
+  ++life_;
+  locked_.clear();
+  open_.clear();
+  cut_at_ = 0;
+  read_only_ = false;
+  faults_ = {};
+  holding_syncs_ = false;
+  syncs_changed_.notify_all();
 }
 
-void MemoryFiles::fail_reads(bool failing) {
+void MemoryFiles::fail_at(std::uint64_t operation, ErrorCode code, std::optional<std::uint64_t> seed) {
   std::lock_guard lock(mutex_);
-  reads_fail_ = failing;
+  faults_.fail_at(operation, code, seed);
+}
+
+void MemoryFiles::fail_from(std::uint64_t operation, ErrorCode code) {
+  std::lock_guard lock(mutex_);
+  faults_.fail_from(operation, code);
+}
+
+void MemoryFiles::fail_some(std::uint64_t seed, std::uint64_t one_in) {
+  std::lock_guard lock(mutex_);
+  faults_.fail_some(seed, one_in);
+}
+
+void MemoryFiles::set_read_only(bool read_only) {
+  std::lock_guard lock(mutex_);
+  read_only_ = read_only;
+}
+
+void MemoryFiles::hold_syncs(bool holding) {
+  std::lock_guard lock(mutex_);
+  holding_syncs_ = holding;
+  syncs_changed_.notify_all();
+}
+
+void MemoryFiles::wait_for_held_sync() {
+  std::unique_lock lock(mutex_);
+  syncs_changed_.wait(lock, [this] { return holding_syncs_ && held_syncs_ > 0; });
 }
 
 void MemoryFiles::set_free_bytes(std::uint64_t bytes) {
   std::lock_guard lock(mutex_);
-  free_bytes_ = bytes;
+  capacity_bytes_ = used_bytes() + bytes;
+}
+
+void MemoryFiles::fail_reads(bool failing) {
+  std::lock_guard lock(mutex_);
+  faults_.fail_reads(failing);
+}
+
+void MemoryFiles::fail_read_at(std::uint64_t read) {
+  std::lock_guard lock(mutex_);
+  faults_.fail_read_at(read);
+}
+
+void MemoryFiles::flip_bit_at_read(std::uint64_t read, std::uint64_t bit) {
+  std::lock_guard lock(mutex_);
+  faults_.flip_at_read(read, bit);
+}
+
+void MemoryFiles::fail_some_reads(std::uint64_t seed, std::uint64_t one_in) {
+  std::lock_guard lock(mutex_);
+  faults_.fail_some_reads(seed, one_in);
+}
+
+void MemoryFiles::flip_bit(const std::string& path, std::uint64_t bit) {
+  std::lock_guard lock(mutex_);
+  if (auto node = node_at(path)) {
+    (*node)->now.flip_bit(bit);
+    (*node)->synced.flip_bit(bit);
+  }
+}
+
+void MemoryFiles::flip_cached_bit(const std::string& path, std::uint64_t bit) {
+  std::lock_guard lock(mutex_);
+  if (auto node = node_at(path)) (*node)->now.flip_bit(bit);
 }
 
 Result<Bytes> MemoryFiles::contents(const std::string& path) const {
@@ -284,18 +272,41 @@ Result<void> MemoryFiles::set_contents(const std::string& path, Bytes bytes) {
   auto directory = directory_of(path);
   if (!directory) return fail(std::move(directory.error()));
   auto node = std::make_shared<MemoryNode>();
-  node->now.size = node->synced.size = bytes.size();
+  node->now.size = node->synced.size = node->held_bytes = bytes.size();
   node->now.written = node->synced.written = std::move(bytes);
   (*directory)->now[split(path).second] = (*directory)->synced[split(path).second] = node;
   return {};
 }
 
-std::optional<Error> MemoryFiles::begin_operation() {
+Result<void> MemoryFiles::operate(const std::string& doing, const Change& change, const PartOfChange& part) {
+  // When the power goes during an operation, it may have happened: as an unsynced change.
+  if (operations_ + 1 == cut_at_) change();
+  if (auto error = begin_operation(doing, part)) return fail(std::move(*error));
+  change();
+  return {};
+}
+
+Result<void> MemoryFiles::operate(const std::string& doing, const Change& change) {
+  return operate(doing, change, [&](MemoryChance& chance) {
+    if (chance.happens()) change();
+  });
+}
+
+Result<void> MemoryFiles::operate_sync(const std::string& doing, const Change& sync, const PartOfChange& part) {
+  if (auto error = begin_operation(doing, part)) return fail(std::move(*error));
+  sync();
+  return {};
+}
+
+std::optional<Error> MemoryFiles::begin_operation(const std::string& doing, const PartOfChange& part) {
   ++operations_;
   if (operations_ == cut_at_) lose_unsynced(cut_seed_);
   if (auto error = power_is_off()) return error;
-  if (operations_ == fail_at_) return Error{fail_with_, "simulated failure"};
-  return std::nullopt;
+  if (read_only_) return Error{ErrorCode::io_error, "cannot " + read_only(doing)};
+  auto failure = faults_.of_operation(operations_);
+  if (!failure) return std::nullopt;
+  part(failure->chance);
+  return Error{failure->code, "cannot " + doing + ": simulated failure"};
 }
 
 std::optional<Error> MemoryFiles::power_is_off() const {
@@ -325,6 +336,25 @@ void MemoryFiles::lose_unsynced(std::uint64_t seed) {
       if (cut.insert(node.get()).second) node->power_cut(random);
     }
   }
+}
+
+/// A file holds its space while it has a name, durably or not, and while it is open.
+std::uint64_t MemoryFiles::used_bytes() const {
+  std::set<const MemoryNode*> nodes;
+  for (const auto& [path, directory] : directories_) {
+    for (const auto& [name, node] : directory.now) nodes.insert(node.get());
+    for (const auto& [name, node] : directory.synced) nodes.insert(node.get());
+  }
+  for (const auto& [node, count] : open_) nodes.insert(node);
+  std::uint64_t used = 0;
+  for (const MemoryNode* node : nodes) used += node->held_bytes;
+  return used;
+}
+
+std::uint64_t MemoryFiles::left_bytes() const {
+  if (!capacity_bytes_) return ~std::uint64_t{0};
+  const std::uint64_t used = used_bytes();
+  return used < *capacity_bytes_ ? *capacity_bytes_ - used : 0;
 }
 
 Result<MemoryFiles::Directory*> MemoryFiles::directory_of(const std::string& path) {

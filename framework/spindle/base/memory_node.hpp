@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <variant>
 #include <vector>
 
 #include "spindle/base/bytes.hpp"
+#include "spindle/base/memory_faults.hpp"
 
 namespace spindle {
 
@@ -38,6 +40,12 @@ struct MemoryImage {
     return count;
   }
 
+  void flip_bit(std::uint64_t bit) {
+    if (bit / 8 >= size) return;
+    if (written.size() <= bit / 8) written.resize(static_cast<std::size_t>(bit / 8 + 1), '\0');
+    written[bit / 8] = static_cast<char>(written[bit / 8] ^ (1 << (bit % 8)));
+  }
+
   Bytes all() const {
     Bytes bytes = written;
     bytes.resize(size, '\0');
@@ -60,14 +68,41 @@ class MemoryNode {
   MemoryImage now;                     // what reads see
   MemoryImage synced;                  // what is on the disk for certain
   std::vector<MemoryChange> unsynced;  // in order; applied to synced they give now, unless a sync failed
+  std::uint64_t held_bytes = 0;        // of the disk's space: allocated or written
 
   void change(MemoryChange change) {
     replay(change, now);
+    if (const auto* write = std::get_if<MemoryWrite>(&change)) {
+      held_bytes = std::max(held_bytes, write->position + write->bytes.size());
+    } else {
+      held_bytes = std::min(held_bytes, now.size);
+    }
     unsynced.push_back(std::move(change));
+  }
+
+  /// Reserves space, and extends the file with zeros.
+  void allocate(std::uint64_t size) {
+    if (size > now.size) change(MemoryResize{size});
+    held_bytes = std::max(held_bytes, size);
   }
 
   void sync() {
     for (const MemoryChange& change : unsynced) replay(change, synced);
+    unsynced.clear();
+  }
+
+  /// As Linux does it: the pages that could not be written count as clean, reads still show them, and the next sync
+  /// succeeds without them. Others of the same sync may have been written.
+  void fail_sync(MemoryChance& chance) {
+    for (const MemoryChange& change : unsynced) {
+      if (const auto* write = std::get_if<MemoryWrite>(&change)) {
+        for_each_sector(*write, [&](std::uint64_t at, Bytes bytes) {
+          if (chance.happens()) synced.write(at, bytes);
+        });
+      } else if (chance.happens()) {
+        replay(change, synced);
+      }
+    }
     unsynced.clear();
   }
 
@@ -86,6 +121,7 @@ class MemoryNode {
     }
     unsynced.clear();
     now = synced;
+    held_bytes = now.size;
   }
 
  private:
@@ -105,17 +141,23 @@ class MemoryNode {
     if (outcome == 0) return;
     if (outcome == 1) return image.write(write.position, write.bytes);
     const bool trash = outcome == 3;
-    std::uint64_t done = 0;
-    while (done < write.bytes.size()) {
-      const auto at = write.position + done;
-      const auto piece = std::min(sector_bytes - at % sector_bytes, write.bytes.size() - done);
-      Bytes bytes = write.bytes.substr(done, piece);
+    for_each_sector(write, [&](std::uint64_t at, Bytes bytes) {
       if (trash && random() % 2 == 0) {
         for (char& byte : bytes) byte = static_cast<char>(random());
         image.write(at, bytes);
       } else if (random() % 2 == 0) {
         image.write(at, bytes);
       }
+    });
+  }
+
+  /// The pieces of a write that lie in one sector each.
+  static void for_each_sector(const MemoryWrite& write, const std::function<void(std::uint64_t, Bytes)>& visit) {
+    std::uint64_t done = 0;
+    while (done < write.bytes.size()) {
+      const auto at = write.position + done;
+      const auto piece = std::min(sector_bytes - at % sector_bytes, write.bytes.size() - done);
+      visit(at, write.bytes.substr(done, piece));
       done += piece;
     }
   }

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "spindle/base/files.hpp"
+#include "spindle/base/system_calls.hpp"
 
 namespace spindle {
 namespace {
@@ -47,22 +48,23 @@ class Descriptor {
   int fd_;
 };
 
-Descriptor open_retrying(const std::string& path, int flags) {
+Descriptor open_retrying(SystemCalls& calls, const std::string& path, int flags) {
   int fd;
   do {
-    fd = ::open(path.c_str(), flags | O_CLOEXEC, file_mode);
+    fd = calls.open(path.c_str(), flags | O_CLOEXEC, file_mode);
   } while (fd < 0 && errno == EINTR);
   return Descriptor(fd);
 }
 
 class PosixFile final : public File {
  public:
-  PosixFile(Descriptor descriptor, std::string path) : descriptor_(std::move(descriptor)), path_(std::move(path)) {}
+  PosixFile(SystemCalls& calls, Descriptor descriptor, std::string path)
+      : calls_(calls), descriptor_(std::move(descriptor)), path_(std::move(path)) {}
 
   Result<std::size_t> read(std::uint64_t position, char* into, std::size_t size) override {
     std::size_t done = 0;
     while (done < size) {
-      auto got = ::pread(descriptor_.get(), into + done, size - done, static_cast<off_t>(position + done));
+      auto got = calls_.pread(descriptor_.get(), into + done, size - done, static_cast<off_t>(position + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return failed("read", path_, errno);
       if (got == 0) break;
@@ -73,7 +75,7 @@ class PosixFile final : public File {
 
   Result<void> write(std::uint64_t position, BytesView bytes) override {
     while (!bytes.empty()) {
-      auto put = ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
+      auto put = calls_.pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
       if (put < 0 && errno == EINTR) continue;
       if (put < 0) return failed("write", path_, errno);
       if (put == 0) return failed("write", path_, EIO);
@@ -85,14 +87,14 @@ class PosixFile final : public File {
 
   // No second try on any error, EINTR included: the first failure may have dropped the pages.
   Result<void> sync() override {
-    if (::fdatasync(descriptor_.get()) != 0) return failed("sync", path_, errno);
+    if (calls_.fdatasync(descriptor_.get()) != 0) return failed("sync", path_, errno);
     return {};
   }
 
   Result<void> allocate(std::uint64_t size) override {
     int error;
     do {
-      error = ::fallocate(descriptor_.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
+      error = calls_.fallocate(descriptor_.get(), static_cast<off_t>(size)) == 0 ? 0 : errno;
     } while (error == EINTR);
     // A file system that cannot reserve still gives zeros; later writes may then meet a full disk, as they may
     // anyway.
@@ -104,7 +106,7 @@ class PosixFile final : public File {
   Result<void> truncate(std::uint64_t size) override {
     int done;
     do {
-      done = ::ftruncate(descriptor_.get(), static_cast<off_t>(size));
+      done = calls_.ftruncate(descriptor_.get(), static_cast<off_t>(size));
     } while (done != 0 && errno == EINTR);
     if (done != 0) return failed("truncate", path_, errno);
     return {};
@@ -131,6 +133,7 @@ class PosixFile final : public File {
     return truncate(new_size);
   }
 
+  SystemCalls& calls_;
   Descriptor descriptor_;
   std::string path_;
 };
@@ -145,12 +148,14 @@ class PosixLock final : public DirectoryLock {
 
 class PosixFiles final : public Files {
  public:
+  explicit PosixFiles(SystemCalls& calls) : calls_(calls) {}
+
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     int flags = mode == OpenMode::read ? O_RDONLY : O_RDWR;
     if (mode == OpenMode::create_new) flags |= O_CREAT | O_EXCL;
-    Descriptor descriptor = open_retrying(path, flags);
+    Descriptor descriptor = open_retrying(calls_, path, flags);
     if (!descriptor.valid()) return failed(mode == OpenMode::create_new ? "create" : "open", path, errno);
-    return std::make_unique<PosixFile>(std::move(descriptor), path);
+    return std::make_unique<PosixFile>(calls_, std::move(descriptor), path);
   }
 
   Result<void> make_directory(const std::string& path) override {
@@ -180,7 +185,7 @@ class PosixFiles final : public Files {
   }
 
   Result<void> rename(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) != 0) return failed("rename", from + " to " + to, errno);
+    if (calls_.rename(from.c_str(), to.c_str()) != 0) return failed("rename", from + " to " + to, errno);
     return {};
   }
 
@@ -194,19 +199,19 @@ class PosixFiles final : public Files {
   }
 
   Result<void> remove(const std::string& path) override {
-    if (::unlink(path.c_str()) != 0) return failed("remove", path, errno);
+    if (calls_.unlink(path.c_str()) != 0) return failed("remove", path, errno);
     return {};
   }
 
   Result<void> sync_directory(const std::string& directory) override {
-    Descriptor descriptor = open_retrying(directory, O_RDONLY | O_DIRECTORY);
+    Descriptor descriptor = open_retrying(calls_, directory, O_RDONLY | O_DIRECTORY);
     if (!descriptor.valid()) return failed("open", directory, errno);
-    if (::fsync(descriptor.get()) != 0) return failed("sync", directory, errno);
+    if (calls_.fsync(descriptor.get()) != 0) return failed("sync", directory, errno);
     return {};
   }
 
   Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) override {
-    Descriptor descriptor = open_retrying(directory, O_RDONLY | O_DIRECTORY);
+    Descriptor descriptor = open_retrying(calls_, directory, O_RDONLY | O_DIRECTORY);
     if (!descriptor.valid()) return failed("open", directory, errno);
     if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return failed("lock", directory, errno);
@@ -233,13 +238,18 @@ class PosixFiles final : public Files {
   }
 
   Result<void> sync_parent(const std::string& path) { return sync_directory(parent_of(path)); }
+
+  SystemCalls& calls_;
 };
 
 }  // namespace
 
 Files& posix_files() {
-  static PosixFiles files;
+  static SystemCalls calls;
+  static PosixFiles files(calls);
   return files;
 }
+
+std::unique_ptr<Files> posix_files_over(SystemCalls& calls) { return std::make_unique<PosixFiles>(calls); }
 
 }  // namespace spindle
