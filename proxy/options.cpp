@@ -107,6 +107,10 @@ void add_options(CLI::App& app, Options& options, Given& given) {
   app.add_option("--segment-size", options.segment_bytes, "Size of a file of the spool, 16MiB to 1GiB [64MiB]")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false).description(""));
+  app.add_flag("--accept-loss", options.accept_loss,
+               "Start although the spool is damaged, without what is lost; the log says what")
+      ->configurable(false)
+      ->needs("--spool");
   app.add_option("--lease", given.lease_seconds, "A client silent for longer is taken for dead, 1 to 3600 [10]")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, lease_seconds_max).description(""));

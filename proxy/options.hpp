@@ -26,6 +26,8 @@ struct Options {
   std::vector<wire::Pattern> capture;
   std::uint64_t disk_reserve_bytes = 256ull * 1024 * 1024;
   std::uint64_t segment_bytes = 64ull * 1024 * 1024;
+  /// Start although something durable is lost. For one start: it is no option of the configuration file.
+  bool accept_loss = false;
   Duration lease = std::chrono::seconds(10);
   /// trace, debug, info, warn, error or off.
   std::string log_level = "info";

@@ -41,7 +41,8 @@ Proxy::~Proxy() { (void)stop(); }
 Result<void> Proxy::start() {
   auto sockets = bind();
   if (!sockets) return fail(std::move(sockets.error()));
-  auto recovered = recover_broker(files_, options_.spool, options_.segment_bytes, broker_config(), Now::read());
+  const auto loss = options_.accept_loss ? spool::Loss::accept : spool::Loss::refuse;
+  auto recovered = recover_broker(files_, options_.spool, options_.segment_bytes, loss, broker_config(), Now::read());
   if (!recovered) return fail(std::move(recovered.error()));
 
   auto control = std::make_unique<ControlEndpoint>(std::move(sockets->control), std::move(recovered->broker),

@@ -24,7 +24,7 @@ std::string describe(const std::string& directory, const spool::RecoveredLog& lo
 }  // namespace
 
 Result<RecoveredBroker> recover_broker(Files& files, const std::string& directory, std::uint64_t segment_bytes,
-                                       BrokerConfig config, Now now) {
+                                       spool::Loss loss, BrokerConfig config, Now now) {
   RecoveredBroker made;
   made.broker = std::make_unique<Broker>(std::move(config));
   if (directory.empty()) {
@@ -34,9 +34,10 @@ Result<RecoveredBroker> recover_broker(Files& files, const std::string& director
   }
 
   auto replay = [&](const spool::Record& record) { return made.broker->replay(record, now); };
-  auto log = spool::recover(files, directory, new_spool_id(), replay, segment_bytes);
+  auto log = spool::recover(files, directory, new_spool_id(), replay, segment_bytes, loss, now.wall_ns);
   if (!log) return fail(std::move(log.error()));
   for (const std::string& note : log->notes) log::warn("spool: " + note);
+  for (const spool::Damage& damage : log->losses) log::error("spool: accepted as lost: " + damage.text());
 
   made.description = describe(directory, *log);
   auto appender = std::make_unique<spool::Appender>(std::move(log->appender));

@@ -9,6 +9,7 @@
 #include "spindle/base/files.hpp"
 #include "spindle/base/result.hpp"
 #include "spindle/spool/reader.hpp"
+#include "spindle/spool/recovery.hpp"
 
 namespace spindle::proxy {
 
@@ -31,9 +32,9 @@ struct RecoveredBroker {
 };
 
 /// Opens the spool in `directory`, makes it if there is none, and replays it into a new broker, which is started: its
-/// first batch is to be written before anyone is answered. With "" for a directory the broker has no spool.
-/// Errors: those of spool::recover.
+/// first batch is to be written before anyone is answered. Each loss that is accepted is an error in the log. With ""
+/// for a directory the broker has no spool. Errors: those of spool::recover.
 Result<RecoveredBroker> recover_broker(Files& files, const std::string& directory, std::uint64_t segment_bytes,
-                                       BrokerConfig config, Now now);
+                                       spool::Loss loss, BrokerConfig config, Now now);
 
 }  // namespace spindle::proxy

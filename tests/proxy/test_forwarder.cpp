@@ -66,7 +66,7 @@ std::shared_ptr<const spool::Batch> batch_of(spool::Appender& log, const std::ve
 }
 
 spool::Appender new_log() {
-  spool::Appender log(spool::Tail{.spool_id = "0123456789abcdef"});
+  spool::Appender log(spool::Tail{.newest = {.spool_id = "0123456789abcdef"}});
   log.roll("state", 1);
   (void)log.take_batch();
   return log;

@@ -103,7 +103,7 @@ class LogUnderTest {
           }
           return {};
         },
-        segment_bytes_);
+        segment_bytes_, loss, wall_ns);
     if (!recovered) return fail(std::move(recovered.error()));
     log_.emplace(std::move(*recovered));
     writer_.emplace(files_, test_directory);
@@ -185,6 +185,9 @@ class LogUnderTest {
   WallNs time = 1'000;
   std::size_t tail_cache_bytes = 0;
   std::uint64_t trimmed_to = 0;
+  /// For recovery.
+  Loss loss = Loss::refuse;
+  WallNs wall_ns = 0;
 
  private:
   Files& files_;

@@ -14,15 +14,13 @@ constexpr std::size_t reserve_bytes_max = 4u << 20;
 
 Appender::Appender(Tail tail, std::uint64_t segment_bytes)
     : segment_bytes_(std::clamp(segment_bytes, segment_bytes_min, segment_bytes_max)),
+      header_(std::move(tail.newest)),
+      incarnation_(tail.incarnation),
       next_offset_(tail.next_offset),
       last_time_ns_(tail.last_time_ns),
       batch_first_offset_(tail.next_offset),
       step_position_(tail.end),
-      step_first_offset_(tail.next_offset) {
-  header_.spool_id = std::move(tail.spool_id);
-  header_.incarnation = tail.incarnation;
-  header_.serial = tail.serial;
-}
+      step_first_offset_(tail.next_offset) {}
 
 bool Appender::fits(std::uint64_t commit_bytes) const { return commit_bytes <= segment_bytes_left(); }
 
@@ -32,18 +30,22 @@ std::uint64_t Appender::segment_bytes_left() const {
 
 void Appender::roll(BytesView state, WallNs now_ns) {
   assert(!in_commit_ && state.size() <= state_bytes_max);
-  const bool seals = segment_limit_ != 0;
   last_time_ns_ = std::max(last_time_ns_, now_ns);
   close_step();
 
-  SegmentHeader next = header_;
+  SegmentHeader next;
+  next.spool_id = header_.spool_id;
+  next.incarnation = incarnation_;
   next.serial = header_.serial + 1;
   next.first_offset = next_offset_;
   next.previous_end = position();
   next.created_ns = last_time_ns_;
   NewSegmentStep step;
-  step.seal = seals ? encode_seal(next) : Bytes();
   step.head = encode_head(state, next);
+  if (header_.serial != 0) {
+    step.sealed = segment_name(header_.first_offset, header_.serial);
+    step.seal = encode_seal(header_, next);
+  }
   step.file_bytes = next.head_end + segment_bytes_;
   step.header = next;
   batch_bytes_ += step.head.size() + step.seal.size();
@@ -81,21 +83,6 @@ Bytes Appender::encode_head(BytesView state, SegmentHeader& header) {
   header.head_end = head.size();
   head.replace(0, segment_header_bytes, encode_header(header));
   return head;
-}
-
-Bytes Appender::encode_seal(const SegmentHeader& next) {
-  Bytes seal;
-  encode_record({.kind = Kind::seal,
-                 .last_of_commit = true,
-                 .must_understand = true,
-                 .offset = next.first_offset,
-                 .count = 0,
-                 .time_ns = last_time_ns_,
-                 .topic = {},
-                 .body = {}},
-                static_cast<std::uint32_t>(next.previous_end), seal);
-  set_record_checksum(seal.data(), seal.size(), {salt_, next.previous_end});
-  return seal;
 }
 
 void Appender::begin(WallNs now_ns) {

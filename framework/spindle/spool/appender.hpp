@@ -13,11 +13,11 @@ namespace spindle::spool {
 
 /// What an appender goes on from; recovery gives it.
 struct Tail {
-  std::string spool_id;
-  std::uint64_t incarnation = 1;
-  /// The newest segment (0: there is none) and where its last commit ends.
-  std::uint64_t serial = 0;
+  /// The newest segment, and where its last commit ends. In a new log only the spool's id is set, the serial is 0.
+  SegmentHeader newest;
   std::uint64_t end = 0;
+  /// Of the segments to come.
+  std::uint64_t incarnation = 1;
   std::uint64_t next_offset = 0;
   WallNs last_time_ns = 0;
 };
@@ -66,11 +66,11 @@ class Appender {
   void complete_pending();
   void close_step();
   Bytes encode_head(BytesView state, SegmentHeader& header);
-  Bytes encode_seal(const SegmentHeader& next);
 
   std::uint64_t segment_bytes_;
   // the current segment
   SegmentHeader header_;
+  std::uint64_t incarnation_;
   std::uint64_t salt_ = 0;
   std::uint64_t segment_limit_ = 0;  // 0: no segment yet
   // the log

@@ -29,11 +29,13 @@ struct AppendStep {
   std::vector<IndexEntry> index;
 };
 
-/// A new segment to be made; the one before it, if this process wrote it, gets `seal` at header.previous_end.
+/// A new segment to be made; the one before it, if there is one, gets `seal` at header.previous_end.
 struct NewSegmentStep {
   SegmentHeader header;
   /// The header and the state's records.
   Bytes head;
+  /// The name of the one before it.
+  std::string sealed;
   Bytes seal;
   /// What to preallocate.
   std::uint64_t file_bytes;

@@ -1,89 +1,35 @@
 #include "spindle/spool/recovery.hpp"
 
+#include <algorithm>
 #include <cassert>
-#include <optional>
 #include <utility>
 
+#include "spindle/spool/accept_loss.hpp"
+#include "spindle/spool/chain.hpp"
+#include "spindle/spool/log_end.hpp"
 #include "spindle/spool/scan.hpp"
 
 namespace spindle::spool {
 namespace {
 
+/// Damages that an error names; `spindle spool verify` lists all.
+constexpr std::size_t damages_named_max = 5;
+
 tl::unexpected<Error> corrupt(const std::string& text) {
   return fail(ErrorCode::corrupt, text + "; nothing was changed, restore the spool from a backup");
 }
 
-std::string range(std::uint64_t from, std::uint64_t to) {
-  return "offsets " + std::to_string(from) + " to " + std::to_string(to);
+tl::unexpected<Error> refuse(const std::string& directory, const std::vector<Damage>& damages) {
+  std::string text = "the spool " + directory + " is damaged: ";
+  for (std::size_t i = 0; i < damages.size() && i < damages_named_max; ++i) text += damages[i].text() + "; ";
+  if (damages.size() > damages_named_max) {
+    text += "and " + std::to_string(damages.size() - damages_named_max) + " more; ";
+  }
+  return fail(ErrorCode::corrupt, text + "nothing was changed: restore the spool from a backup, or start with " +
+                                      "--accept-loss to go on without what is lost");
 }
 
-struct Found {
-  Segment segment;
-  std::uint64_t file_bytes;
-};
-
-Result<Found> read_header(Files& files, const std::string& directory, const std::string& name) {
-  const std::string path = directory + "/" + name;
-  auto file = files.open(path, OpenMode::read);
-  if (!file) return fail(std::move(file.error()));
-  Bytes bytes(segment_header_bytes, '\0');
-  auto got = (*file)->read(0, bytes.data(), bytes.size());
-  if (!got) return fail(std::move(got.error()));
-  auto header = parse_header(BytesView(bytes).substr(0, *got), path);
-  if (!header) return fail(std::move(header.error()));
-  auto size = (*file)->size();
-  if (!size) return fail(std::move(size.error()));
-  if (segment_name(header->first_offset, header->serial) != name) {
-    return corrupt("segment " + path + " is another one by its header, " +
-                   segment_name(header->first_offset, header->serial) + ": files were swapped or renamed");
-  }
-  if (*size < header->head_end) return corrupt("segment " + path + " is cut off within the state at its head");
-  return Found{{*header, 0, 0}, *size};
-}
-
-/// Whether `next` goes on exactly where `segment` ends.
-Result<void> check_link(const Found& segment, const SegmentHeader& next) {
-  const SegmentHeader& header = segment.segment.header;
-  const std::string name = segment.segment.name();
-  const std::string next_name = segment_name(next.first_offset, next.serial);
-  if (next.serial != header.serial + 1) {
-    return corrupt("segments are missing between " + name + " and " + next_name);
-  }
-  if (next.spool_id != header.spool_id || next.incarnation < header.incarnation) {
-    return corrupt("segment " + next_name + " does not belong to the spool of " + name);
-  }
-  if (next.first_offset < header.first_offset || next.previous_end < header.head_end) {
-    return corrupt("segment " + next_name + " does not continue " + name);
-  }
-  if (segment.file_bytes < next.previous_end) {
-    return corrupt("segment " + name + " is cut off at position " + std::to_string(segment.file_bytes) + " of " +
-                   std::to_string(next.previous_end) + ": some of " + range(header.first_offset, next.first_offset) +
-                   " are missing");
-  }
-  return {};
-}
-
-Result<std::vector<Segment>> link_segments(Files& files, const std::string& directory,
-                                           const std::vector<std::string>& names) {
-  std::vector<Segment> segments;
-  std::optional<Found> before;
-  for (const std::string& name : names) {
-    if (!parse_segment_name(name)) continue;
-    auto found = read_header(files, directory, name);
-    if (!found) return fail(std::move(found.error()));
-    if (before) {
-      const SegmentHeader& next = found->segment.header;
-      if (auto linked = check_link(*before, next); !linked) return fail(std::move(linked.error()));
-      segments.back().end = next.previous_end;
-      segments.back().next_offset = next.first_offset;
-    }
-    segments.push_back(found->segment);
-    before = std::move(*found);
-  }
-  return segments;
-}
-
-/// One recovery, step by step.
+/// One recovery, step by step. Nothing on the disk is changed before everything else has succeeded.
 class Recovery {
  public:
   Recovery(Files& files, const std::string& directory) : files_(files), directory_(directory) {}
@@ -91,23 +37,29 @@ class Recovery {
   Result<void> open();
   Result<void> find_end();
   Result<void> replay(const OnRecord& on_record);
-  Result<void> cut_tail();
+  Result<void> change();
 
-  std::vector<Segment> segments;
+  Chain chain;
+  LogEnd end;
   std::unique_ptr<DirectoryLock> lock;
   std::vector<std::string> notes;
-  WallNs last_time_ns = 0;
+
+  bool is_new() const { return chain.segments.empty(); }
+  const Segment& newest() const { return chain.segments.back(); }
+  /// The end of the log is lost: what follows it now is not what followed it once.
+  bool end_is_lost() const { return end.damage || end.sealed || chain.end_is_missing; }
 
  private:
   std::string path(const Segment& segment) const { return directory_ + "/" + segment.name(); }
-  Result<void> walk_to_end(SegmentScan& scan, Segment& last);
   Result<Bytes> read_state(const Segment& segment, Record& state);
   Result<void> replay_segment(const Segment& segment, const OnRecord& on_record);
+  Result<void> cut_tail();
+  Result<void> seal_before_newest();
 
   Files& files_;
   const std::string& directory_;
   std::vector<std::string> unfinished_;
-  std::unique_ptr<File> last_file_;
+  std::unique_ptr<File> newest_file_;
 };
 
 Result<void> Recovery::open() {
@@ -120,56 +72,37 @@ Result<void> Recovery::open() {
   for (const std::string& name : *names) {
     if (is_unfinished_segment(name)) unfinished_.push_back(name);
   }
-  auto linked = link_segments(files_, directory_, *names);
-  if (!linked) return fail(std::move(linked.error()));
-  segments = std::move(*linked);
+  auto read = read_chain(files_, directory_);
+  if (!read) return fail(std::move(read.error()));
+  chain = std::move(*read);
+  if (is_new() && !chain.damages.empty()) {
+    return corrupt("no segment in " + directory_ + " can be used: " + chain.damages.back().text());
+  }
   return {};
 }
 
 Result<void> Recovery::find_end() {
-  if (segments.empty()) return {};
-  Segment& last = segments.back();
+  if (is_new()) return {};
+  Segment& last = chain.segments.back();
   auto opened = files_.open(path(last), OpenMode::write);
   if (!opened) return fail(std::move(opened.error()));
-  last_file_ = std::move(*opened);
+  newest_file_ = std::move(*opened);
   // What the last run wrote may be in memory only; after its sync failed, memory may even show what the disk will
   // never have. So: to the disk with it, then judge what the disk has.
-  if (auto done = last_file_->sync(); !done) return done;
-  if (auto done = last_file_->forget_cached(); !done) return done;
-  auto size = last_file_->size();
-  if (!size) return fail(std::move(size.error()));
-  SegmentScan scan(*last_file_, last.header, last.header.head_end, *size);
-  return walk_to_end(scan, last);
-}
-
-Result<void> Recovery::walk_to_end(SegmentScan& scan, Segment& last) {
-  last.end = last.header.head_end;
-  last.next_offset = last.header.first_offset;
-  last_time_ns = last.header.created_ns;
-  std::uint64_t expected = last.header.first_offset;
-  while (true) {
-    const std::uint64_t at = scan.position();
-    auto record = scan.next();
-    if (!record) return fail(std::move(record.error()));
-    if (!*record) break;
-    if ((*record)->kind == Kind::seal) return corrupt("the segment after " + path(last) + " is missing");
-    if ((*record)->offset != expected) {
-      return corrupt("segment " + path(last) + ", position " + std::to_string(at) + ": " +
-                     range(expected, (*record)->offset) + " are missing");
-    }
-    expected = (*record)->next_offset();
-    if (!(*record)->last_of_commit) continue;
-    last.end = scan.position();
-    last.next_offset = expected;
-    last_time_ns = (*record)->time_ns;
+  if (auto done = newest_file_->sync(); !done) return done;
+  if (auto done = newest_file_->forget_cached(); !done) return done;
+  auto found = find_log_end(*newest_file_, last.header);
+  if (!found) return fail(std::move(found.error()));
+  end = std::move(*found);
+  last.end = end.position;
+  last.next_offset = end.next_offset;
+  if (end.damage) chain.damages.push_back(*end.damage);
+  if (end.sealed && !chain.end_is_missing) {
+    const std::uint64_t from = end.damage ? end.damage->to_offset : end.next_offset;
+    chain.damages.push_back({segment_name(from, last.header.serial + 1), 0, from, Damage::to_unknown,
+                             "it is missing, the one before it says that it was there"});
   }
-  auto proof = scan.find_behind(true);
-  if (!proof) return fail(std::move(proof.error()));
-  if (*proof) {
-    return corrupt("segment " + path(last) + " is damaged at position " + std::to_string(scan.position()) + ": " +
-                   range(expected, (*proof)->offset) + " cannot be read, later ones can");
-  }
-  if (scan.damaged() || scan.position() != last.end) {
+  if (end.torn && !end.damage) {
     notes.push_back("segment " + path(last) + ": what was not yet durable when the last run ended was cut off at " +
                     "position " + std::to_string(last.end) + ", offset " + std::to_string(last.next_offset));
   }
@@ -177,24 +110,32 @@ Result<void> Recovery::walk_to_end(SegmentScan& scan, Segment& last) {
 }
 
 Result<void> Recovery::replay(const OnRecord& on_record) {
-  if (segments.empty()) return {};
-  std::size_t base = segments.size();
+  if (is_new()) return {};
+  std::size_t base = chain.segments.size();
+  std::string unreadable;
   Record state;
   Bytes body;
   while (true) {
-    if (base == 0) return corrupt("no segment in " + directory_ + " has a whole state at its head");
-    auto read = read_state(segments[--base], state);
+    if (base == 0) return corrupt("no segment in " + directory_ + " has a whole state at its head: " + unreadable);
+    const Segment& segment = chain.segments[--base];
+    if (segment.header.lost) {
+      return corrupt(unreadable +
+                     ", and the segment before it is lost: what the log knows of groups and sources "
+                     "since the state before cannot be rebuilt (`spindle spool dump` shows its events)");
+    }
+    auto read = read_state(segment, state);
     if (read) {
       body = std::move(*read);
       break;
     }
-    notes.push_back(read.error().text + ": the one before it serves");
+    unreadable = read.error().text;
+    notes.push_back(unreadable + ": the one before it serves");
   }
   state.body = body;
   if (auto taken = on_record(state); !taken) return taken;
   body = {};
-  for (; base < segments.size(); ++base) {
-    if (auto done = replay_segment(segments[base], on_record); !done) return done;
+  for (; base < chain.segments.size(); ++base) {
+    if (auto done = replay_segment(chain.segments[base], on_record); !done) return done;
   }
   return {};
 }
@@ -230,8 +171,11 @@ Result<void> Recovery::replay_segment(const Segment& segment, const OnRecord& on
     auto record = scan.next();
     if (!record) return fail(std::move(record.error()));
     if (!*record || (*record)->offset != expected) {
-      return corrupt("segment " + path(segment) + " is damaged at position " + std::to_string(scan.position()) +
-                     ": " + range(expected, segment.next_offset) + " cannot be read");
+      const Damage damage{segment.name(), scan.position(), expected, segment.next_offset,
+                          "it is damaged, and needed because the state of a newer one is damaged too"};
+      return corrupt(damage.text() +
+                     "; what the log knows of groups and sources cannot be rebuilt (`spindle spool "
+                     "dump` shows its events)");
     }
     expected = (*record)->next_offset();
     if (!is_known((*record)->kind)) {
@@ -246,58 +190,110 @@ Result<void> Recovery::replay_segment(const Segment& segment, const OnRecord& on
 }
 
 /// The first change to the disk, when everything else has succeeded.
+Result<void> Recovery::change() {
+  if (!chain.damages.empty()) {
+    if (auto done = accept_gaps(files_, directory_, chain); !done) return done;
+    if (end_is_lost()) {
+      newest_file_.reset();
+      if (auto done = accept_lost_end(files_, directory_, newest(), end.damage.has_value()); !done) return done;
+      if (auto done = put_aside(files_, directory_, chain.to_put_aside); !done) return done;
+    }
+  }
+  if (auto done = cut_tail(); !done) return done;
+  return seal_before_newest();
+}
+
 Result<void> Recovery::cut_tail() {
-  if (!segments.empty()) {
-    auto size = last_file_->size();
+  if (newest_file_) {
+    auto size = newest_file_->size();
     if (!size) return fail(std::move(size.error()));
-    if (*size > segments.back().end) {
-      if (auto done = last_file_->truncate(segments.back().end); !done) return done;
-      if (auto done = last_file_->sync(); !done) return done;
+    if (*size > newest().end) {
+      if (auto done = newest_file_->truncate(newest().end); !done) return done;
+      if (auto done = newest_file_->sync(); !done) return done;
     }
   }
   for (const std::string& name : unfinished_) {
-    if (auto done = files_.remove(directory_ + "/" + name); !done) return done;
+    auto done = files_.remove(directory_ + "/" + name);
+    if (!done && done.error().code != ErrorCode::not_found) return done;  // accepting a loss may have used the name
   }
   // The newest segment's name may not be durable yet, when the last run died before it could see to that.
   return files_.sync_directory(directory_);
 }
 
+/// The last run may have died between giving the newest segment its name and sealing the one before. Without a seal
+/// there nobody would notice if the newest went missing.
+Result<void> Recovery::seal_before_newest() {
+  if (chain.segments.size() < 2) return {};
+  const SegmentHeader& before = chain.segments[chain.segments.size() - 2].header;
+  if (before.lost) return {};
+  auto file = files_.open(directory_ + "/" + segment_name(before.first_offset, before.serial), OpenMode::write);
+  if (!file) return fail(std::move(file.error()));
+  const Bytes seal = encode_seal(before, newest().header);
+  Bytes there(seal.size(), '\0');
+  auto got = (*file)->read(newest().header.previous_end, there.data(), there.size());
+  if (!got) return fail(std::move(got.error()));
+  if (*got == seal.size() && there == seal) return {};
+  auto written = (*file)->write(newest().header.previous_end, seal);
+  if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
+  return (*file)->sync();
+}
+
+/// Larger than any that was used, also by another copy that was restored before this one.
+std::uint64_t incarnation_after(std::uint64_t incarnation, WallNs now_ns) {
+  return std::max(incarnation + 1, static_cast<std::uint64_t>(std::max<WallNs>(now_ns, 0) / 1'000'000));
+}
+
+std::string describe_copy(const Tail& tail) {
+  return "this spool is a copy that ends before offset " + std::to_string(tail.next_offset) +
+         ": it goes on as "
+         "incarnation " +
+         std::to_string(tail.incarnation) + " (was " + std::to_string(tail.newest.incarnation) +
+         "), producers and consumers that knew more than the copy holds are told";
+}
+
 }  // namespace
 
 Result<std::vector<Segment>> list_segments(Files& files, const std::string& directory) {
-  auto names = files.list(directory);
-  if (!names) return fail(std::move(names.error()));
-  return link_segments(files, directory, *names);
+  auto chain = read_chain(files, directory);
+  if (!chain) return fail(std::move(chain.error()));
+  if (!chain->damages.empty()) return fail(ErrorCode::corrupt, chain->damages.front().text());
+  return std::move(chain->segments);
 }
 
 Result<RecoveredLog> recover(Files& files, const std::string& directory, const std::string& new_spool_id,
-                             const OnRecord& on_record, std::uint64_t segment_bytes) {
+                             const OnRecord& on_record, std::uint64_t segment_bytes, Loss loss, WallNs now_ns) {
   assert(new_spool_id.size() == spool_id_bytes);
   Recovery recovery(files, directory);
   if (auto done = recovery.open(); !done) return fail(std::move(done.error()));
   if (auto done = recovery.find_end(); !done) return fail(std::move(done.error()));
+  if (!recovery.chain.damages.empty() && loss == Loss::refuse) return refuse(directory, recovery.chain.damages);
   if (auto done = recovery.replay(on_record); !done) return fail(std::move(done.error()));
-  if (auto done = recovery.cut_tail(); !done) return fail(std::move(done.error()));
+  if (auto done = recovery.change(); !done) return fail(std::move(done.error()));
 
-  Tail tail;
-  tail.spool_id = new_spool_id;
-  std::uint64_t first_offset = 0;
-  const bool created = recovery.segments.empty();
+  Tail tail{.newest = {.spool_id = new_spool_id}};
+  const bool created = recovery.is_new();
+  bool restored = false;
   if (!created) {
-    const Segment& last = recovery.segments.back();
-    tail = {last.header.spool_id, last.header.incarnation, last.header.serial, last.end,
-            last.next_offset,     recovery.last_time_ns};
-    first_offset = recovery.segments.front().header.first_offset;
+    tail.newest = recovery.newest().header;
+    tail.end = recovery.end.position;
+    tail.next_offset = recovery.end.next_offset;
+    tail.last_time_ns = recovery.end.time_ns;
+    tail.incarnation = tail.newest.incarnation;
+    restored = tail.newest.copy || recovery.end_is_lost();
+    if (restored) tail.incarnation = incarnation_after(tail.incarnation, now_ns);
+    if (tail.newest.copy) recovery.notes.push_back(describe_copy(tail));
   }
-  return RecoveredLog{.spool_id = tail.spool_id,
+  return RecoveredLog{.spool_id = tail.newest.spool_id,
                       .incarnation = tail.incarnation,
                       .created = created,
-                      .first_offset = first_offset,
+                      .restored = restored,
+                      .first_offset = created ? 0 : recovery.chain.segments.front().header.first_offset,
                       .next_offset = tail.next_offset,
-                      .segments = std::move(recovery.segments),
+                      .segments = std::move(recovery.chain.segments),
                       .appender = Appender(tail, segment_bytes),
                       .lock = std::move(recovery.lock),
-                      .notes = std::move(recovery.notes)};
+                      .notes = std::move(recovery.notes),
+                      .losses = std::move(recovery.chain.damages)};
 }
 
 }  // namespace spindle::spool

@@ -21,6 +21,20 @@ Result<std::optional<Record>> SegmentScan::next() {
 }
 
 Result<std::optional<Record>> SegmentScan::find_behind(bool written_after) {
+  auto found = look_behind(written_after);
+  if (!found) return fail(std::move(found.error()));
+  if (!*found) return std::nullopt;
+  return (*found)->first;
+}
+
+Result<bool> SegmentScan::skip_damage() {
+  auto found = look_behind(false);
+  if (!found) return fail(std::move(found.error()));
+  if (*found) position_ = (*found)->second;
+  return found->has_value();
+}
+
+Result<std::optional<std::pair<Record, std::uint64_t>>> SegmentScan::look_behind(bool written_after) {
   for (std::uint64_t at = position_ + record_alignment; at + record_header_bytes <= to_; at += record_alignment) {
     auto header = bytes_at(at, record_header_bytes);
     if (!header) return fail(std::move(header.error()));
@@ -28,7 +42,7 @@ Result<std::optional<Record>> SegmentScan::find_behind(bool written_after) {
     auto parsed = parse_at(at);
     if (!parsed) return fail(std::move(parsed.error()));
     if (parsed->found != Found::record) continue;
-    if (!written_after || parsed->synced > position_) return parsed->record;
+    if (!written_after || parsed->synced > position_) return std::pair{parsed->record, at};
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "spindle/base/files.hpp"
 #include "spindle/base/result.hpp"
@@ -25,6 +26,8 @@ class SegmentScan {
   std::uint64_t position() const { return position_; }
   bool damaged() const { return damaged_; }
 
+  /// Goes on at the first valid record behind position(); false when there is none.
+  Result<bool> skip_damage();
   /// The first valid record behind position(); with `written_after`, the first that was written when everything up
   /// to position() was durable already. Such a record proves that position() held something valid once.
   Result<std::optional<Record>> find_behind(bool written_after);
@@ -32,6 +35,8 @@ class SegmentScan {
  private:
   Result<BytesView> bytes_at(std::uint64_t position, std::uint64_t size);
   Result<ParsedRecord> parse_at(std::uint64_t position);
+  /// The first valid record behind position() and where it stands.
+  Result<std::optional<std::pair<Record, std::uint64_t>>> look_behind(bool written_after);
 
   File& file_;
   std::uint64_t salt_;

@@ -8,6 +8,7 @@
 #include "spindle/base/checksum.hpp"
 #include "spindle/spool/limits.hpp"
 #include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/record.hpp"
 
 namespace spindle::spool {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::size_t at_created = 72;
 constexpr std::size_t at_checksum = 120;
 
 constexpr std::uint32_t flag_copy = 1;
+constexpr std::uint32_t flag_lost = 2;
 
 constexpr std::size_t offset_digits = 20;
 constexpr std::size_t serial_digits = 10;
@@ -50,7 +52,7 @@ Bytes encode_header(const SegmentHeader& header) {
   Bytes bytes(segment_header_bytes, '\0');
   bytes.replace(0, magic.size(), magic);
   store(&bytes[at_version], format_version);
-  store(&bytes[at_flags], header.copy ? flag_copy : std::uint32_t{0});
+  store(&bytes[at_flags], (header.copy ? flag_copy : 0) | (header.lost ? flag_lost : 0));
   bytes.replace(at_spool_id, spool_id_bytes, header.spool_id);
   store(&bytes[at_incarnation], header.incarnation);
   store(&bytes[at_serial], header.serial);
@@ -63,19 +65,18 @@ Bytes encode_header(const SegmentHeader& header) {
 }
 
 Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path) {
-  auto damaged = [&](const char* what) {
-    return fail(ErrorCode::corrupt, "segment " + path + ": " + what + "; restore it from a backup");
-  };
+  auto damaged = [&](const char* what) { return fail(ErrorCode::corrupt, "segment " + path + ": " + what); };
   if (bytes.size() < segment_header_bytes) return damaged("the header is cut off");
   if (!bytes.starts_with(magic)) return damaged("does not begin as a segment does");
   const auto flags = load<std::uint32_t>(&bytes[at_flags]);
-  if (load<std::uint32_t>(&bytes[at_version]) > format_version || (flags & ~flag_copy) != 0) {
+  if (load<std::uint32_t>(&bytes[at_version]) > format_version || (flags & ~(flag_copy | flag_lost)) != 0) {
     return fail(ErrorCode::newer_format, "segment " + path + " was written by a newer Spindle: use that version");
   }
   const auto stated = load<std::uint64_t>(&bytes[at_checksum]);
   if (checksum(bytes.substr(0, at_checksum), std::uint64_t{0}) != stated) return damaged("the header is damaged");
   SegmentHeader header;
   header.copy = (flags & flag_copy) != 0;
+  header.lost = (flags & flag_lost) != 0;
   header.spool_id = Bytes(bytes.substr(at_spool_id, spool_id_bytes));
   header.incarnation = load<std::uint64_t>(&bytes[at_incarnation]);
   header.serial = load<std::uint64_t>(&bytes[at_serial]);
@@ -84,6 +85,21 @@ Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path) {
   header.previous_end = load<std::uint64_t>(&bytes[at_previous_end]);
   header.created_ns = load<WallNs>(&bytes[at_created]);
   return header;
+}
+
+Bytes encode_seal(const SegmentHeader& segment, const SegmentHeader& next) {
+  Bytes seal;
+  encode_record({.kind = Kind::seal,
+                 .last_of_commit = true,
+                 .must_understand = true,
+                 .offset = next.first_offset,
+                 .count = 0,
+                 .time_ns = next.created_ns,
+                 .topic = {},
+                 .body = {}},
+                static_cast<std::uint32_t>(next.previous_end), seal);
+  set_record_checksum(seal.data(), seal.size(), {segment.salt(), next.previous_end});
+  return seal;
 }
 
 std::string segment_name(std::uint64_t first_offset, std::uint64_t serial) {

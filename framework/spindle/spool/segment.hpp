@@ -19,6 +19,9 @@ struct SegmentHeader {
   /// This is the newest segment of a copy: whoever goes on from it must write under a new incarnation, because the
   /// original may have gone on too.
   bool copy = false;
+  /// This stands in for a segment that is gone, and the loss was accepted: there is nothing behind the header. Lost
+  /// are the events from first_offset to that of the next segment.
+  bool lost = false;
   /// 16 hexadecimal characters, chosen when the spool was made.
   std::string spool_id;
   /// Raised whenever the spool was restored from a backup.
@@ -40,6 +43,10 @@ struct SegmentHeader {
 Bytes encode_header(const SegmentHeader& header);
 /// `newer_format`, or `corrupt`; the texts name `path`.
 Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path);
+
+/// The record that ends the segment with this header because `next` goes on; it stands at next.previous_end. The same
+/// two headers always give the same bytes, so a seal that is missing can be written at any time.
+Bytes encode_seal(const SegmentHeader& segment, const SegmentHeader& next);
 
 /// A segment's name: "<first offset, 20 digits>-<serial, 10 digits>.log". It is given when the head is whole and
 /// synced; before that the file has the suffix ".new" as well.

@@ -43,14 +43,24 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   if (auto done = files_.rename(unfinished, name); !done) return done;
   if (auto done = files_.sync_directory(directory_); !done) return done;
 
-  // The seal says that a next segment exists; so it comes last.
-  if (file_ && !step.seal.empty()) {
-    if (auto done = file_->write(step.header.previous_end, step.seal); !done) return done;
-    if (auto done = file_->sync(); !done) return done;
-  }
+  if (auto done = seal(step); !done) return done;
   file_ = std::move(next);
   serial_ = step.header.serial;
   return {};
+}
+
+/// The seal says that a next segment exists; so it comes last. It guards against a file that goes missing, the log
+/// does not depend on it: a disk without room for it is no reason to stop.
+Result<void> Writer::seal(const NewSegmentStep& step) {
+  if (step.seal.empty()) return {};
+  if (!file_) {  // the first segment of this run: the one before it is another run's
+    auto opened = files_.open(directory_ + "/" + step.sealed, OpenMode::write);
+    if (!opened) return fail(std::move(opened.error()));
+    file_ = std::move(*opened);
+  }
+  auto written = file_->write(step.header.previous_end, step.seal);
+  if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
+  return file_->sync();
 }
 
 Result<void> Writer::run(const RemoveStep& step) {

@@ -25,6 +25,7 @@ class Writer {
   Result<void> run(const AppendStep& step);
   Result<void> run(const NewSegmentStep& step);
   Result<void> run(const RemoveStep& step);
+  Result<void> seal(const NewSegmentStep& step);
   Result<void> sync();
 
   Files& files_;

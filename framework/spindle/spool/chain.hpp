@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "spindle/base/files.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/spool/damage.hpp"
+#include "spindle/spool/segment.hpp"
+
+namespace spindle::spool {
+
+/// How the files of a directory form one log, as far as their headers and sizes tell: their records are not read,
+/// except behind a gap's beginning, to say which offsets are missing.
+struct Chain {
+  /// Oldest first, serials without gaps. Each is a file, or is marked `lost` in its header; then there may be none.
+  /// `end` and `next_offset` of the newest are not known: they are those of its head.
+  std::vector<Segment> segments;
+
+  /// What is missing or unusable and was not accepted so far, oldest first, and what would accept it:
+  std::vector<Damage> damages;
+  /// segments of the list above that need a file that says `lost`,
+  std::vector<SegmentHeader> to_mark_lost;
+  /// files that are cut off and need zeros up to the position where they should end,
+  struct CutOff {
+    std::string name;
+    std::uint64_t end;
+  };
+  std::vector<CutOff> to_extend;
+  /// files that cannot be part of the log: they need another name.
+  std::vector<std::string> to_put_aside;
+  /// One of those is newer than all others: the end of the log is missing.
+  bool end_is_missing = false;
+};
+
+/// Changes nothing and takes no lock. Errors: `newer_format`; `corrupt` when the files are no log (of several spools,
+/// two for one place); those of the files.
+Result<Chain> read_chain(Files& files, const std::string& directory);
+
+}  // namespace spindle::spool

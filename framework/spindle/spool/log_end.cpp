@@ -1,0 +1,87 @@
+#include "spindle/spool/log_end.hpp"
+
+#include <algorithm>
+
+#include "spindle/spool/scan.hpp"
+
+namespace spindle::spool {
+namespace {
+
+bool ends_log(const Record& record) { return record.kind == Kind::seal; }
+
+/// Goes on over all that is valid from where `scan` stands.
+Result<void> extend(SegmentScan& scan, Extent& extent) {
+  while (!extent.sealed) {
+    const std::uint64_t at = scan.position();
+    auto record = scan.next();
+    if (!record) return fail(std::move(record.error()));
+    if (*record) {
+      extent.sealed = ends_log(**record);
+      extent.end = extent.sealed ? at : scan.position();
+      extent.next_offset = std::max(extent.next_offset, (*record)->next_offset());
+      continue;
+    }
+    auto more = scan.skip_damage();
+    if (!more) return fail(std::move(more.error()));
+    if (!*more) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Extent> find_extent(File& file, const SegmentHeader& header, std::uint64_t from) {
+  auto size = file.size();
+  if (!size) return fail(std::move(size.error()));
+  Extent extent{std::min(from, *size), header.first_offset, false};
+  SegmentScan scan(file, header, extent.end, *size);
+  if (auto done = extend(scan, extent); !done) return fail(std::move(done.error()));
+  return extent;
+}
+
+Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
+  auto size = file.size();
+  if (!size) return fail(std::move(size.error()));
+  SegmentScan scan(file, header, header.head_end, *size);
+  LogEnd end;
+  end.position = header.head_end;
+  end.next_offset = header.first_offset;
+  end.time_ns = header.created_ns;
+  std::uint64_t expected = header.first_offset;
+  std::uint64_t damaged_at = 0;
+  while (true) {
+    const std::uint64_t at = scan.position();
+    auto record = scan.next();
+    if (!record) return fail(std::move(record.error()));
+    if (!*record) break;
+    if ((*record)->offset != expected) {  // valid, but not the next: what was between is gone
+      damaged_at = at;
+      break;
+    }
+    if (ends_log(**record)) {
+      end.sealed = true;
+      return end;
+    }
+    expected = (*record)->next_offset();
+    if (!(*record)->last_of_commit) continue;
+    end.position = scan.position();
+    end.next_offset = expected;
+    end.time_ns = (*record)->time_ns;
+  }
+  end.torn = scan.damaged() || scan.position() != end.position;
+  if (damaged_at == 0) {
+    auto proof = scan.find_behind(true);
+    if (!proof) return fail(std::move(proof.error()));
+    if (!*proof) return end;
+    damaged_at = scan.position();
+  }
+  Extent extent{end.position, end.next_offset, false};
+  SegmentScan behind(file, header, damaged_at, *size);
+  if (auto done = extend(behind, extent); !done) return fail(std::move(done.error()));
+  end.sealed = extent.sealed;
+  end.damage = Damage{segment_name(header.first_offset, header.serial), damaged_at, end.next_offset,
+                      extent.next_offset, "it is damaged, and was durable once: valid records follow"};
+  return end;
+}
+
+}  // namespace spindle::spool
