@@ -141,6 +141,8 @@ class LogUnderTest {
     if (done) {
       reader_->note_durable(batch);
       durable_commits = boundaries.size();
+      durable_end = batch->next_offset;
+      durable_trimmed_to = trimmed_to;
     }
     return done;
   }
@@ -174,6 +176,10 @@ class LogUnderTest {
     return all;
   }
 
+  /// How many segments there are, those of this batch not counted.
+  std::size_t segments() { return files_.list(test_directory).value().size(); }
+
+  bool is_open() const { return log_.has_value(); }
   RecoveredLog& log() { return *log_; }
   Writer& writer() { return *writer_; }
   Reader& reader() { return *reader_; }
@@ -184,7 +190,10 @@ class LogUnderTest {
   std::vector<std::pair<std::uint64_t, TestRecord>> written;
   WallNs time = 1'000;
   std::size_t tail_cache_bytes = 0;
+  /// What was acknowledged: offsets before the one, and the trim to the other.
+  std::uint64_t durable_end = 0;
   std::uint64_t trimmed_to = 0;
+  std::uint64_t durable_trimmed_to = 0;
   /// For recovery.
   Loss loss = Loss::refuse;
   WallNs wall_ns = 0;

@@ -1,100 +1,155 @@
 #include <catch2/catch.hpp>
 
-#include "log_under_test.hpp"
+#include "fault_oracle.hpp"
 #include "spindle/base/memory_files.hpp"
 
 using namespace spindle;
 using namespace spindle::spool;
 
-// The power goes at every single file operation of a workload that rolls segments, and again at every operation of
-// the recovery. What was acknowledged is there, nothing is there in part.
+// The process or the power goes at every single file operation of a workload that rolls segments, settles and trims,
+// and again at every operation of the recovery. What was acknowledged is there, nothing is there in part.
 
 namespace {
 
 constexpr int batches = 200;
 
-/// Batches of one to three commits until the power goes or all are written.
-Result<void> run_workload(LogUnderTest& log, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  if (auto done = log.open(); !done) return done;
-  for (int i = 0; i < batches; ++i) {
-    const auto commits = 1 + random() % 3;
-    for (std::uint64_t c = 0; c < commits; ++c) log.decide(random_commit(random, 400));
-    if (auto done = log.write(); !done) return done;
-  }
-  return {};
-}
-
 std::uint64_t operations_of_workload(std::uint64_t seed) {
   MemoryFiles files;
   LogUnderTest log(files);
-  REQUIRE(run_workload(log, seed));
-  REQUIRE(segment_paths(files).size() > 8);
+  REQUIRE(run_workload(log, seed, batches));
+  REQUIRE(log.durable_end > 500);
+  REQUIRE(log.durable_trimmed_to > 0);
   return files.operations();
-}
-
-/// `before` is what was written until the power went.
-void check_recovered(MemoryFiles& files, const LogUnderTest& before) {
-  LogUnderTest log(files);
-  auto opened = log.open();
-  if (!opened) FAIL(opened.error().message());
-  std::size_t commits = 0;
-  if (log.digest != Digest{}) {
-    auto at = std::find(before.boundaries.begin(), before.boundaries.end(), log.digest);
-    REQUIRE(at != before.boundaries.end());
-    commits = static_cast<std::size_t>(at - before.boundaries.begin()) + 1;
-  }
-  CHECK(commits >= before.durable_commits);
-
-  auto all = log.read_all(0, 700);
-  if (!all) FAIL(all.error().message());
-  REQUIRE(all->size() <= before.written.size());
-  CHECK(std::equal(all->begin(), all->end(), before.written.begin()));
-
-  REQUIRE(log.commit({events("after", "the cut")}));
-  const Digest digest = log.digest;
-  REQUIRE(log.recover_only());
-  CHECK(log.digest == digest);
 }
 
 }  // namespace
 
-TEST_CASE("a power cut at every operation loses nothing acknowledged and leaves nothing half") {
-  const std::uint64_t seed = 20240607;
-  const std::uint64_t operations = operations_of_workload(seed);
-  CHECK(operations > 500);
-  for (std::uint64_t cut = 1; cut <= operations; ++cut) {
-    for (std::uint64_t variant = 0; variant < 2; ++variant) {
-      CAPTURE(seed, cut, variant);
-      MemoryFiles files;
-      LogUnderTest log(files);
-      files.cut_power_at(cut, cut * 10 + variant);
-      REQUIRE_FALSE(run_workload(log, seed));
-      files.restart();
-      check_recovered(files, log);
+TEST_CASE(
+    "powercut_drop_unsynced, powercut_reordered_writes, powercut_trashed_sectors: a power cut at every operation "
+    "loses nothing acknowledged and leaves nothing half") {
+  for (const std::uint64_t seed : {20240607u, 1u, 2u, 3u}) {
+    const std::uint64_t operations = operations_of_workload(seed);
+    CHECK(operations > 500);
+    for (std::uint64_t cut = 1; cut <= operations; ++cut) {
+      for (std::uint64_t variant = 0; variant < 3; ++variant) {
+        CAPTURE(seed, cut, variant);
+        MemoryFiles files;
+        LogUnderTest log(files);
+        files.cut_power_at(cut, cut * 10 + variant);
+        REQUIRE_FALSE(run_workload(log, seed, batches));
+        files.restart();
+        check_nothing_lost(files, log);
+      }
     }
   }
 }
 
-TEST_CASE("a second power cut at every operation of the recovery changes nothing") {
-  const std::uint64_t seed = 31;
+TEST_CASE("crash_during_recovery: a second power cut at every operation of the recovery changes nothing") {
+  for (const std::uint64_t seed : {31u, 32u, 33u}) {
+    const std::uint64_t operations = operations_of_workload(seed);
+    for (std::uint64_t cut = 1; cut <= operations; cut += 10) {
+      for (std::uint64_t second = 1;; ++second) {
+        CAPTURE(seed, cut, second);
+        MemoryFiles files;
+        LogUnderTest log(files);
+        files.cut_power_at(cut, cut);
+        REQUIRE_FALSE(run_workload(log, seed, batches));
+        files.restart();
+        files.cut_power_at(files.operations() + second, second * 1000 + cut);
+        LogUnderTest recovering(files);
+        const bool recovered_before_cut = recovering.open().has_value();
+        recovering.close();
+        files.power_cut(second);
+        files.restart();
+        check_nothing_lost(files, log);
+        if (recovered_before_cut) break;
+      }
+    }
+  }
+}
+
+TEST_CASE("crash_at_every_syscall: a process killed at every operation loses nothing and leaves nothing half") {
+  const std::uint64_t seed = 5;
   const std::uint64_t operations = operations_of_workload(seed);
-  for (std::uint64_t cut = 1; cut <= operations; cut += 10) {
-    for (std::uint64_t second = 1;; ++second) {
-      CAPTURE(seed, cut, second);
+  for (std::uint64_t killed = 1; killed <= operations; ++killed) {
+    CAPTURE(seed, killed);
+    MemoryFiles files;
+    LogUnderTest log(files);
+    // The operation had begun: part of it may have happened, and nothing after it did.
+    files.fail_at(killed, ErrorCode::io_error, killed);
+    (void)run_workload(log, seed, batches);
+    log.close();
+    files.kill_process();
+    LogUnderTest next(files);
+    REQUIRE(next.open());
+    const std::uint64_t found = next.log().next_offset;
+    next.close();
+    files.power_cut(killed);  // what recovery found is durable
+    files.restart();
+    check_nothing_lost(files, log);
+    LogUnderTest last(files);
+    REQUIRE(last.recover_only());
+    CHECK(last.log().next_offset == found + 1);  // and one that the check wrote
+  }
+}
+
+TEST_CASE("crash_between_sync_and_ack: what was durable but never acknowledged is there, once") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    MemoryFiles files;
+    LogUnderTest log(files);
+    REQUIRE(run_workload(log, seed, 20));
+    log.decide({events("a", "durable, never acknowledged")});
+    REQUIRE(log.writer().write(*log.log().appender.take_batch()));
+    log.close();
+    files.power_cut(seed);
+    files.restart();
+    LogUnderTest next(files);
+    REQUIRE(next.open());
+    CHECK(next.digest == log.boundaries.back());
+    auto all = next.read_all(next.log().first_offset, 4'000);
+    REQUIRE(all);
+    CHECK(all->back() == log.written.back());
+    next.close();
+    check_nothing_lost(files, log);
+  }
+}
+
+TEST_CASE("crash_before_dir_fsync, crash_during_segment_roll: the power goes at each step of making a segment") {
+  const Bytes filling(segment_bytes_min - 200, 'x');
+  for (std::uint64_t step = 1; step <= 10; ++step) {
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+      CAPTURE(step, seed);
       MemoryFiles files;
       LogUnderTest log(files);
-      files.cut_power_at(cut, cut);
-      REQUIRE_FALSE(run_workload(log, seed));
+      REQUIRE(log.open());
+      REQUIRE(log.commit({events("a", filling)}));
+      files.cut_power_at(files.operations() + step, seed);
+      log.decide({events("b", "still in the first segment")});
+      log.decide({events("b", filling)});  // needs a segment of its own
+      const bool done = log.write().has_value();
+      if (!done) files.restart();
+      if (done) files.kill_process();
+      CHECK(done == (step > 10));
+      check_nothing_lost(files, log);
+    }
+  }
+}
+
+TEST_CASE("crash_during_retention: the power goes at each step of trimming") {
+  for (std::uint64_t step = 1; step <= 12; ++step) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      CAPTURE(step, seed);
+      MemoryFiles files;
+      LogUnderTest log(files);
+      REQUIRE(log.open());
+      for (int i = 0; i < 20; ++i) REQUIRE(log.commit({events("a", std::string(1'500, 'x'))}));
+      log.decide({events("a", "with the trim")});
+      log.trim(5);
+      files.cut_power_at(files.operations() + step, seed);
+      REQUIRE_FALSE(log.write());
       files.restart();
-      files.cut_power_at(files.operations() + second, second * 1000 + cut);
-      LogUnderTest recovering(files);
-      const bool recovered_before_cut = recovering.open().has_value();
-      recovering.close();
-      files.power_cut(second);
-      files.restart();
-      check_recovered(files, log);
-      if (recovered_before_cut) break;
+      check_nothing_lost(files, log);
     }
   }
 }
