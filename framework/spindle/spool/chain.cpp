@@ -8,6 +8,9 @@
 namespace spindle::spool {
 namespace {
 
+/// How often a directory is read until it looks right, or wrong in the same way.
+constexpr int reads_max = 20;
+
 /// A file with a segment's name.
 struct SegmentFile {
   std::string name;
@@ -255,6 +258,20 @@ Result<Chain> read_chain(Files& files, const std::string& directory) {
   std::stable_sort(unusable.begin(), unusable.end(), by_serial);
   if (auto checked = check_one_log(directory, usable); !checked) return fail(std::move(checked.error()));
   return ChainBuilder(files, directory).build(std::move(usable), std::move(unusable));
+}
+
+Result<Chain> read_chain_beside_writer(Files& files, const std::string& directory) {
+  std::string before;
+  for (int attempt = 1;; ++attempt) {
+    auto chain = read_chain(files, directory);
+    std::string wrong = chain ? "" : chain.error().message();
+    if (chain) {
+      for (const Damage& damage : chain->damages) wrong += damage.text() + "\n";
+    }
+    // The same twice in a row is no race.
+    if (wrong.empty() || wrong == before || attempt == reads_max) return chain;
+    before = std::move(wrong);
+  }
 }
 
 }  // namespace spindle::spool

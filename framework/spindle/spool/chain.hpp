@@ -37,4 +37,8 @@ struct Chain {
 /// two for one place); those of the files.
 Result<Chain> read_chain(Files& files, const std::string& directory);
 
+/// The same for who has no lock: what a process changes meanwhile (a trim between listing and reading) is not taken
+/// for damage.
+Result<Chain> read_chain_beside_writer(Files& files, const std::string& directory);
+
 }  // namespace spindle::spool

@@ -84,4 +84,13 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
   return end;
 }
 
+Result<LogEnd> find_log_end_beside_writer(File& file, const SegmentHeader& header) {
+  std::uint64_t before = 0;
+  while (true) {
+    auto end = find_log_end(file, header);
+    if (!end || !end->damage || end->damage->position == before) return end;
+    before = end->damage->position;
+  }
+}
+
 }  // namespace spindle::spool

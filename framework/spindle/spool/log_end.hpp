@@ -30,6 +30,10 @@ struct LogEnd {
 /// Reads the records of the newest segment from its head's end on.
 Result<LogEnd> find_log_end(File& file, const SegmentHeader& header);
 
+/// The same while another process may write: bytes that were read before it wrote them, beside later ones, are not
+/// taken for damage.
+Result<LogEnd> find_log_end_beside_writer(File& file, const SegmentHeader& header);
+
 /// How far the records of a segment go, whatever is damaged between them.
 struct Extent {
   /// Where the last valid one ends (a seal: where it begins), and the offset behind it.

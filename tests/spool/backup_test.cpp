@@ -1,0 +1,223 @@
+#include "spindle/spool/backup.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "log_under_test.hpp"
+#include "spindle/base/memory_files.hpp"
+#include "spindle/spool/verify.hpp"
+
+using namespace spindle;
+using namespace spindle::spool;
+
+namespace {
+
+const std::string copy_directory = "monday";
+
+void fill(LogUnderTest& log, int commits, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < commits; ++i) REQUIRE(log.commit(random_commit(random, 400)));
+}
+
+/// What recovery finds in the copy; it goes on there as an owner does.
+struct Restored {
+  Digest digest;
+  RecoveredLog log;
+};
+
+Restored restore(Files& files, const std::string& directory, WallNs wall_ns = 0) {
+  Digest digest;
+  auto log = recover(
+      files, directory, test_spool_id,
+      [&](const Record& record) -> Result<void> {
+        if (record.kind == Kind::state) {
+          digest = Digest::decode(record.body);
+        } else {
+          digest.apply(record);
+        }
+        return {};
+      },
+      segment_bytes_min, Loss::refuse, wall_ns);
+  if (!log) FAIL(log.error().message());
+  return {digest, std::move(*log)};
+}
+
+bool is_boundary(const LogUnderTest& log, const Digest& digest) {
+  return std::find(log.boundaries.begin(), log.boundaries.end(), digest) != log.boundaries.end();
+}
+
+std::uint64_t damages_in(Files& files, const std::string& directory) {
+  auto verified = verify(files, directory, [](const Damage& damage) { UNSCOPED_INFO(damage.text()); });
+  if (!verified) FAIL(verified.error().message());
+  return verified->damages;
+}
+
+/// The system's view of a directory where another process writes: before every `nth` call that this one makes, the
+/// other gets a turn.
+class BesideWriter final : public Files {
+ public:
+  BesideWriter(Files& files, std::function<void()> turn) : files_(files), turn_(std::move(turn)) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    turn_();
+    return files_.open(path, mode);
+  }
+  Result<void> make_directory(const std::string& path) override { return files_.make_directory(path); }
+  Result<std::vector<std::string>> list(const std::string& directory) override {
+    auto names = files_.list(directory);
+    turn_();
+    return names;
+  }
+  Result<void> rename(const std::string& from, const std::string& to) override { return files_.rename(from, to); }
+  Result<void> link(const std::string& from, const std::string& to) override {
+    turn_();
+    return files_.link(from, to);
+  }
+  Result<void> remove(const std::string& path) override { return files_.remove(path); }
+  Result<void> sync_directory(const std::string& directory) override { return files_.sync_directory(directory); }
+  Result<std::unique_ptr<DirectoryLock>> lock_directory(const std::string& directory) override {
+    return files_.lock_directory(directory);
+  }
+  Result<std::uint64_t> free_bytes(const std::string& directory) override { return files_.free_bytes(directory); }
+
+ private:
+  Files& files_;
+  std::function<void()> turn_;
+};
+
+}  // namespace
+
+TEST_CASE("a backup of a log that is open holds all that was durable, and goes on under a new incarnation") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  fill(log, 60, 1);
+  auto made = backup(files, test_directory, copy_directory + "/");
+  if (!made) FAIL(made.error().message());
+  CHECK(made->next_offset == log.reader().next_offset());
+  CHECK(made->segments == segment_paths(files).size());
+  CHECK(made->linked == made->segments - 1);
+  CHECK(damages_in(files, copy_directory) == 0);
+
+  const Digest then = log.digest;
+  const auto written = log.written;
+  fill(log, 30, 2);  // the original goes on
+  files.power_cut(1);
+  files.restart();
+  Restored copy = restore(files, copy_directory, WallNs{7'000} * 1'000'000);
+  CHECK(copy.digest == then);
+  CHECK(copy.log.restored);
+  CHECK(copy.log.incarnation == 7'000);
+  CHECK(copy.log.next_offset == made->next_offset);
+  REQUIRE(copy.log.notes.size() == 1);
+  CHECK(copy.log.notes[0].find("this spool is a copy") != std::string::npos);
+
+  copy.log.appender.roll(copy.digest.encode(), 1);
+  copy.log.appender.begin(1);
+  copy.log.appender.append(Kind::events, "a", "another future", 1);
+  copy.log.appender.finish();
+  REQUIRE(Writer(files, copy_directory).write(*copy.log.appender.take_batch()));
+  copy.log.lock.reset();
+  Restored again = restore(files, copy_directory);
+  CHECK_FALSE(again.log.restored);
+  CHECK(again.log.incarnation == 7'000);
+  CHECK(again.log.next_offset == made->next_offset + 1);
+  CHECK(damages_in(files, copy_directory) == 0);
+
+  // Each went on without touching what the other shares.
+  LogUnderTest original(files);
+  REQUIRE(original.recover_only());
+  CHECK(original.digest == log.digest);
+  CHECK(original.log().incarnation == 1);
+  CHECK(damages_in(files, test_directory) == 0);
+}
+
+TEST_CASE("a backup of what a crash left ends at the last whole commit and has no seal") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  fill(log, 20, 3);
+  const std::string newest = segment_paths(files).back();
+  log.close();
+  Bytes bytes = files.contents(newest).value();
+  const std::uint64_t end = bytes.find_last_not_of('\0');
+  bytes.resize(end - 3);
+  REQUIRE(files.set_contents(newest, bytes));
+  auto made = backup(files, test_directory, copy_directory);
+  if (!made) FAIL(made.error().message());
+  const Restored copy = restore(files, copy_directory);
+  CHECK(copy.digest == log.boundaries[log.boundaries.size() - 2]);
+  CHECK(copy.log.notes.size() == 1);  // nothing to cut off
+}
+
+TEST_CASE("a backup beside a writer that rolls and trims all the time is a whole log") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    MemoryFiles files;
+    LogUnderTest log(files);
+    REQUIRE(log.open());
+    fill(log, 40, seed);
+    std::mt19937_64 random(seed);
+    const auto before = log.boundaries.size();
+    BesideWriter beside(files, [&] {
+      for (auto commits = random() % 4; commits > 0; --commits) REQUIRE(log.commit(random_commit(random, 900)));
+      const auto segments = files.list(test_directory).value().size();
+      if (segments < 4 || random() % 2 == 0) return;
+      log.trim(1 + random() % (segments - 3));
+      REQUIRE(log.write());
+    });
+    auto made = backup(beside, test_directory, copy_directory);
+    if (!made) FAIL(made.error().message());
+    CHECK(damages_in(files, copy_directory) == 0);
+    const Restored copy = restore(files, copy_directory);
+    CHECK(is_boundary(log, copy.digest));
+    CHECK(copy.digest.records >= log.boundaries[before - 1].records);
+    CHECK(copy.log.first_offset == made->first_offset);
+  }
+}
+
+TEST_CASE("a power cut at every operation of a backup leaves the whole of it or nothing") {
+  for (std::uint64_t cut = 1;; ++cut) {
+    CAPTURE(cut);
+    MemoryFiles files;
+    LogUnderTest log(files);
+    REQUIRE(log.open());
+    fill(log, 30, 4);
+    files.cut_power_at(files.operations() + cut, cut);
+    const bool finished = backup(files, test_directory, copy_directory).has_value();
+    files.power_cut(cut);
+    files.restart();
+    if (!files.list(copy_directory)) {
+      CHECK_FALSE(finished);
+      REQUIRE(backup(files, test_directory, copy_directory));  // what is left of the first does not hinder
+    }
+    CHECK(restore(files, copy_directory).digest == log.digest);
+    if (finished) break;
+  }
+}
+
+TEST_CASE("a backup is refused where it would overwrite, hide damage or copy nothing") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  fill(log, 30, 5);
+  SECTION("the place is taken") {
+    REQUIRE(files.make_directory(copy_directory));
+    CHECK(backup(files, test_directory, copy_directory).error().code == ErrorCode::invalid_argument);
+  }
+  SECTION("somebody's files are there") {
+    REQUIRE(files.make_directory(copy_directory + ".partial"));
+    REQUIRE(files.set_contents(copy_directory + ".partial/letter.txt", "dear"));
+    CHECK(backup(files, test_directory, copy_directory).error().code == ErrorCode::invalid_argument);
+    CHECK(files.contents(copy_directory + ".partial/letter.txt"));
+  }
+  SECTION("no directory") { CHECK(backup(files, "elsewhere", copy_directory).error().code == ErrorCode::not_found); }
+  SECTION("no spool") {
+    REQUIRE(files.make_directory("empty"));
+    CHECK(backup(files, "empty", copy_directory).error().code == ErrorCode::invalid_argument);
+  }
+  SECTION("a segment is missing") {
+    REQUIRE(files.remove(segment_paths(files)[1]));
+    CHECK(backup(files, test_directory, copy_directory).error().code == ErrorCode::corrupt);
+  }
+  CHECK((copy_directory.empty() || !files.list(copy_directory) || files.list(copy_directory)->empty()));
+}
