@@ -34,6 +34,7 @@ void Broker::on_space(std::uint64_t bytes_free) { state_->set_space(bytes_free);
 void Broker::on_tick(Now now) {
   state_->expire_sessions(now);
   state_->tick_groups(now);
+  state_->tick_sources(now);
 }
 std::optional<Instant> Broker::next_deadline() const { return state_->next_deadline(); }
 std::optional<Broker::Decided> Broker::take_batch(Now) { return state_->take_batch(); }
@@ -155,6 +156,9 @@ std::optional<Instant> BrokerState::next_deadline() const {
   for (const auto& [id, session] : sessions_) {
     consider(session.lease_until);
     if (!session.to_rejoin.empty()) consider(session.rejoin_until);
+  }
+  if (ledger_->has_log() && sources_.size() > 0) {
+    consider(forgetting_ ? Instant{} : source_clock_since_ + source_clock_interval());
   }
   for (const auto& [id, group] : groups_) {
     if (auto due = group->next_due()) consider(*due);

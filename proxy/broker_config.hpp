@@ -17,6 +17,8 @@ struct BrokerConfig {
   std::uint64_t seed = 0;
   Duration lease = std::chrono::seconds(10);
   Duration heartbeat = std::chrono::seconds(1);
+  /// A source without a session is forgotten when it was idle for longer.
+  Duration forget_sources_after = std::chrono::hours(24 * 30);
   std::uint64_t publish_window_bytes = 8 * 1024 * 1024;
   /// Below this much space, publishes are halted with spool_full.
   std::uint64_t disk_reserve_bytes = 256ull * 1024 * 1024;

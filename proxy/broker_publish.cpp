@@ -31,6 +31,7 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
     return answer(session, session.published, source->repeat(publish->commit, publish->commit));
   }
   if (!has_window(session, bytes, message, now)) return;
+  if (halt_if_forgetful(session, publish->commit, message)) return;
   session.published_answers = message;
   auto refused = [&](const Error& error) {
     answer(session, session.published, {refuse(session, *source, publish->commit, error, now)});
@@ -56,16 +57,23 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
   }
   ledger_->log().finish();
   count_unanswered(session, bytes);
-  source->remember(outcome);
+  sources_.remember(*source, outcome);
   answer(session, session.published, {std::move(outcome)});
 }
 
-/// Commits were lost between the client and here: it must say hello and send them again.
+/// Commits were lost between the client and here: it must say hello and send them again. Or it took itself for known
+/// although its hello did not say so, and its commits before were forgotten.
 void BrokerState::gap(Session& session, const Source& source, std::uint64_t number, std::uint64_t message, Now now) {
   flush_answers();
-  send_error(session, message,
-             {ErrorCode::number_gap, "commit " + std::to_string(number) + " came when " +
-                                         std::to_string(source.last_number + 1) + " was next; say hello again"});
+  if (source.last_number == 0 && ledger_->has_log()) {
+    send_error(session, message,
+               {ErrorCode::source_forgotten, "commit " + std::to_string(number) + " of source " + session.source +
+                                                 " came, and this spool knows none before it; number from 1"});
+  } else {
+    send_error(session, message,
+               {ErrorCode::number_gap, "commit " + std::to_string(number) + " came when " +
+                                           std::to_string(source.last_number + 1) + " was next; say hello again"});
+  }
   end_session(session.id, true, now);
 }
 
@@ -84,7 +92,7 @@ wire::Outcome BrokerState::refuse(const Session& session, Source& source, std::u
     ledger_->log().append(spool::Kind::outcome, {}, body, 0, true);
     ledger_->log().finish();
   }
-  source.remember(outcome);
+  sources_.remember(source, outcome);
   return outcome;
 }
 
@@ -141,18 +149,41 @@ bool BrokerState::halt_if_full(Session& session, std::uint64_t number, std::uint
   const bool full = bytes_free_ < reserve_bytes || bytes_free_ - reserve_bytes < bytes;
   const bool busy = unanswered_bytes_ > 0 && unanswered_bytes_ + bytes > publish_windows_bytes_max;
   if (!full && !busy) return false;
+  if (full) {
+    halt(session, number, message,
+         {ErrorCode::spool_full, "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
+                                     " bytes; free space, or let consumers catch up"},
+         halt_retry_ms);
+  } else {
+    halt(session, number, message,
+         {ErrorCode::paused, "publish_windows_bytes_max (64 MiB) wait for the disk already"}, busy_retry_ms);
+  }
+  return true;
+}
+
+/// Refusals are kept for as long as they may be asked for again, and any commit may become another one.
+bool BrokerState::halt_if_forgetful(Session& session, std::uint64_t number, std::uint64_t message) {
+  if (!sources_.full()) return false;
+  halt(session, number, message,
+       {ErrorCode::too_many,
+        "refusals fill outcome_bytes_max (32 MiB): end the clients whose commits are refused, so "
+        "that they say goodbye"},
+       halt_retry_ms);
+  return true;
+}
+
+/// Nothing of the session from this number on is stored until it resumes.
+void BrokerState::halt(Session& session, std::uint64_t number, std::uint64_t message, const Error& why,
+                       std::uint64_t retry_after_ms) {
   session.halted = true;
   wire::Halted halted;
   halted.answers = message;
   halted.number = number;
-  halted.code = name(full ? ErrorCode::spool_full : ErrorCode::paused);
-  halted.text = full ? "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
-                           " bytes; free space, or let consumers catch up"
-                     : "publish_windows_bytes_max (64 MiB) wait for the disk already";
-  halted.retry_after_ms = full ? halt_retry_ms : busy_retry_ms;
+  halted.code = name(why.code);
+  halted.text = why.text;
+  halted.retry_after_ms = retry_after_ms;
   flush_answers();
   send(session, halted, ledger_->decided_batch());
-  return true;
 }
 
 void BrokerState::resume(Session& session, const wire::Head& head) {

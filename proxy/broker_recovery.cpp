@@ -15,8 +15,8 @@ constexpr std::uint64_t state_version = 1;
 Bytes BrokerState::state() const {
   Bytes out;
   wire::Writer to(out);
-  to.array(7).str(state_name).uint(state_version).uint(run_).uint(last_epoch_).uint(last_group_);
-  to.uint(sources_.size()).uint(groups_.size());
+  to.array(8).str(state_name).uint(state_version).uint(run_).uint(last_epoch_).uint(last_group_);
+  to.uint(sources_.size()).uint(groups_.size()).uint(sources_.clock_ms());
   sources_.write(to);
   for (const auto& [id, group] : groups_) group->write(to);
   return out;
@@ -38,11 +38,12 @@ Result<void> BrokerState::restore(BytesView state, Now now) {
     last_group_ = at.uint("last_group");
     sources = at.uint("sources");
     groups = at.uint("groups");
+    sources_.set_clock(at.uint("sources' clock"));
   });
   if (named && version > state_version)
     return fail(ErrorCode::newer_format, "the state was written by a newer version");
   if (!head || !named) return corrupt(head ? "it is something else" : head.error().text);
-  sources_ = {};
+  sources_.clear();
   groups_.clear();
   for (std::uint64_t i = 0; i < sources; ++i) {
     auto read = from.next([&](wire::Cursor& at) { sources_.read_one(at); });
@@ -68,16 +69,20 @@ Result<void> BrokerState::replay(const spool::Record& record, Now now) {
     case spool::Kind::outcome: {
       auto outcome = OutcomeRecord::decode(record.body, values_);
       if (!outcome) return fail(outcome.error());
-      sources_.get(outcome->source).remember(outcome->outcome);
+      sources_.remember(sources_.get(outcome->source), outcome->outcome);
       return {};
     }
     case spool::Kind::source: {
       auto source = SourceRecord::decode(record.body, values_);
       if (!source) return fail(source.error());
-      if (source->forget) {
+      if (source->source.empty()) {
+        sources_.set_clock(source->epoch);
+      } else if (source->forget) {
         sources_.forget(source->source);
       } else {
-        sources_.get(source->source).epoch = source->epoch;
+        Source& known = sources_.get(source->source);
+        known.epoch = source->epoch;
+        sources_.touch(known);
         last_epoch_ = std::max(last_epoch_, source->epoch);
       }
       return {};
@@ -99,13 +104,13 @@ Result<void> BrokerState::replay_events(const spool::Record& record) {
   if (header.source.starts_with('_')) return {};  // captured: the proxy's own have no numbers to keep
   Source& source = sources_.get(header.source);
   if (replay_commit_ == record.offset && !source.recent.empty()) {
-    source.recent.back().events += record.count;
+    sources_.add_events(source, record.count);
   } else {
     wire::Outcome outcome;
     outcome.number = source.last_number + 1;
     outcome.events = record.count;
     outcome.first_offset = record.offset;
-    source.remember(std::move(outcome));
+    sources_.remember(source, outcome);
   }
   replay_commit_ = record.last_of_commit ? no_commit : record.next_offset();
   return {};
@@ -115,7 +120,7 @@ Result<void> BrokerState::replay_settle(const spool::Record& record, Now now) {
   auto settle = SettleRecord::decode(record.body, values_);
   if (!settle) return fail(settle.error());
   Source& source = sources_.get(settle->source);
-  for (wire::Outcome& outcome : settle->outcomes) source.remember(std::move(outcome));
+  for (const wire::Outcome& outcome : settle->outcomes) sources_.remember(source, outcome);
   for (const GroupEffect& effect : settle->effects) {
     auto group = groups_.find(effect.group);
     if (group != groups_.end()) group->second->apply(effect, now);
@@ -168,6 +173,7 @@ void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   for (auto& [id, group] : groups_) {
     group->begin_run(run_, ledger_->next_offset(), now.instant + config_.lease);
   }
+  start_sources(now);
   ledger_->roll(now);
 }
 

@@ -1,9 +1,8 @@
-// Who is connected: hello and epochs, leases, and how sessions end.
+// Who is connected: hello, leases, and how sessions end.
 #include <algorithm>
 
 #include "proxy/broker_state.hpp"
 #include "spindle/wire/limits.hpp"
-#include "spindle/wire/topic.hpp"
 
 namespace spindle::proxy {
 
@@ -17,6 +16,7 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
                                                            std::to_string(wire::protocol_version) +
                                                            " only; use a client that does"});
   }
+  if (ledger_->has_log() && !hello->spool.empty() && hello->spool != spool_) hello->epoch = 0;  // another log's
   auto source = admit(*hello);
   if (!source) return send_error(peer, answers, source.error());
   const bool replaces_one = session_of(peer) != nullptr || session_of_source(hello->source) != nullptr;
@@ -45,45 +45,6 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
   welcome.commits_in_flight_max = limits::commits_in_flight_max;
   welcome.event_bytes_max = limits::event_bytes_max;
   send(session, welcome, ledger_->decided_batch());
-}
-
-/// The source that says hello; null when it is new, or when there is none (administration only).
-Result<Source*> BrokerState::admit(const wire::Hello& hello) const {
-  if (hello.source.empty()) return nullptr;
-  if (auto checked = wire::check_source(hello.source); !checked) return fail(checked.error());
-  if (hello.source.starts_with('_'))
-    return fail(ErrorCode::denied, "sources that begin with '_' are the proxy's own");
-  Source* source = const_cast<SourceTable&>(sources_).find(hello.source);
-  if (!ledger_->has_log()) return source;  // it remembers nothing: every epoch is as good
-  const bool other_spool = !hello.spool.empty() && hello.spool != spool_;
-  if (other_spool || source == nullptr) {
-    if (hello.acknowledged > 0) {
-      return fail(ErrorCode::source_forgotten,
-                  "this spool does not know source " + hello.source + ", whose commit " +
-                      std::to_string(hello.acknowledged) +
-                      " was acknowledged: it was forgotten, or this is another spool; start anew under a new name");
-    }
-    if (source == nullptr && hello.epoch != 0 && hello.spool == spool_) {
-      // It was granted an epoch here, so it was known: what it sent may have been stored, and would be again.
-      return fail(
-          ErrorCode::source_forgotten,
-          "source " + hello.source + " said goodbye, or another process of it did; start anew under a new name");
-    }
-    if (source == nullptr && sources_.size() >= sources_max) {
-      return fail(ErrorCode::too_many,
-                  "the proxy knows sources_max (100,000) sources already; let clients say goodbye");
-    }
-    if (source == nullptr) return source;
-  }
-  if (hello.epoch != 0 && hello.epoch < source->epoch) {
-    return fail(ErrorCode::fenced, "a newer process of source " + hello.source + " has taken over");
-  }
-  if (hello.acknowledged > source->last_number) {
-    return fail(ErrorCode::spool_rolled_back, "commits " + std::to_string(source->last_number + 1) + " to " +
-                                                  std::to_string(hello.acknowledged) + " of source " + hello.source +
-                                                  " were acknowledged but are not in this spool");
-  }
-  return source;
 }
 
 /// A session for this connection. The same process that reconnects keeps its members: they are suspended until it
@@ -117,22 +78,6 @@ Session& BrokerState::open_session(const Peer& peer, const wire::Hello& hello, N
   return session;
 }
 
-/// A new epoch, logged before the welcome that tells of it can leave.
-void BrokerState::grant_epoch(Source& source, Now now) {
-  if (!ledger_->has_log()) {
-    // Nothing is remembered, so the wall clock keeps epochs apart across restarts.
-    last_epoch_ = std::max(last_epoch_ + 1, static_cast<std::uint64_t>(now.wall_ns / 1'000'000));
-    source.epoch = last_epoch_;
-    return;
-  }
-  const Bytes body = SourceRecord{source.name, last_epoch_ + 1, false}.encode();
-  (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
-  ledger_->log().begin(now.wall_ns);
-  ledger_->log().append(spool::Kind::source, {}, body, 0, true);
-  ledger_->log().finish();
-  source.epoch = ++last_epoch_;
-}
-
 void BrokerState::renew(const wire::Head& head, Now now) {
   auto renew = wire::decode<wire::Renew>(head);
   if (!renew) return;  // it has no answer
@@ -148,17 +93,8 @@ void BrokerState::goodbye(Session& session, Now now) {
   const std::string name = session.source;
   const bool settled = session.unanswered_bytes == 0;
   end_session(session.id, false, now);
-  Source* source = sources_.find(name);
-  if (source == nullptr || !settled) return;
   // Nothing of it is outstanding, so nothing can be sent twice: it need not be remembered.
-  if (ledger_->has_log()) {
-    const Bytes body = SourceRecord{name, source->epoch, true}.encode();
-    (void)ledger_->make_room(spool::record_bytes(0, body.size()), now);
-    ledger_->log().begin(now.wall_ns);
-    ledger_->log().append(spool::Kind::source, {}, body, 0, true);
-    ledger_->log().finish();
-  }
-  sources_.forget(name);
+  if (Source* source = sources_.find(name); source != nullptr && settled) forget({source}, now);
 }
 
 Session* BrokerState::session_of(const Peer& peer) {
@@ -211,6 +147,7 @@ void BrokerState::end_session(std::uint64_t id, bool lost, Now now) {
   if (!session.peer.empty()) session_of_peer_.erase(session.peer);
   auto by_source = session_of_source_.find(session.source);
   if (by_source != session_of_source_.end() && by_source->second == id) session_of_source_.erase(by_source);
+  if (Source* source = sources_.find(session.source)) sources_.touch(*source);  // idle from here on
   sessions_.erase(found);
 }
 

@@ -108,6 +108,7 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   std::uint64_t bytes = settle_turn_bytes * settle->turns.size();
   for (const SharedBytes& frame : frames) bytes += frame.view.size();
   if (!has_window(session, bytes, message, now)) return;
+  if (halt_if_forgetful(session, fresh, message)) return;
   if (ledger_->has_log() && !frames.empty() &&
       halt_if_full(session, fresh, message, bytes, config_.disk_reserve_bytes / 2)) {
     return;
@@ -235,7 +236,7 @@ void BrokerState::commit_settle(Session& session, Source& source, SettlePlan& pl
     group.apply(effect, now);
     group.decided_in_batch = ledger_->decided_batch();
   }
-  for (const wire::Outcome& outcome : plan.outcomes) source.remember(outcome);
+  for (const wire::Outcome& outcome : plan.outcomes) sources_.remember(source, outcome);
   answer(session, session.settled, std::move(plan.outcomes));
 }
 

@@ -27,8 +27,9 @@
 
 namespace spindle::proxy {
 
-/// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_publish,
-/// broker_settle, broker_groups (attach, hand out, dead letters, figures), broker_recovery (state, replay, start).
+/// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_sources,
+/// broker_publish, broker_settle, broker_groups (attach, hand out, dead letters, figures), broker_recovery (state,
+/// replay, start).
 class BrokerState {
  public:
   explicit BrokerState(BrokerConfig config);
@@ -48,6 +49,9 @@ class BrokerState {
   void expire_sessions(Now now);
   void say_goodbye();
   void say_failed(const Error& why);
+
+  // broker_sources.cpp
+  void tick_sources(Now now);
 
   // broker_publish.cpp
   Result<void> on_captured(BytesView topic, BytesView bytes, Now now);
@@ -77,9 +81,7 @@ class BrokerState {
 
   // broker_sessions.cpp
   void hello(const Peer& peer, const wire::Head& head, Now now);
-  Result<Source*> admit(const wire::Hello& hello) const;
   Session& open_session(const Peer& peer, const wire::Hello& hello, Now now);
-  void grant_epoch(Source& source, Now now);
   void renew(const wire::Head& head, Now now);
   void goodbye(Session& session, Now now);
   Session* session_of(const Peer& peer);
@@ -90,6 +92,16 @@ class BrokerState {
   std::uint64_t publish_window() const;
   void unsay_what_waits(const Error& why);
 
+  // broker_sources.cpp
+  Result<Source*> admit(const wire::Hello& hello);
+  Result<void> admit_past(const wire::Hello& hello, const Source* source) const;
+  void grant_epoch(Source& source, Now now);
+  void log_sources(const std::vector<SourceRecord>& records, Now now);
+  void forget(const std::vector<Source*>& sources, Now now);
+  void start_sources(Now now);
+  Duration source_clock_interval() const;
+  void forget_idle(Now now);
+
   // broker_publish.cpp
   void publish(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
   void resume(Session& session, const wire::Head& head);
@@ -98,6 +110,9 @@ class BrokerState {
   wire::Outcome refuse(const Session& session, Source& source, std::uint64_t number, const Error& error, Now now);
   bool has_window(Session& session, std::uint64_t bytes, std::uint64_t message, Now now);
   void count_unanswered(Session& session, std::uint64_t bytes);
+  void halt(Session& session, std::uint64_t number, std::uint64_t message, const Error& why,
+            std::uint64_t retry_after_ms);
+  bool halt_if_forgetful(Session& session, std::uint64_t number, std::uint64_t message);
   bool halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
                     std::uint64_t reserve_bytes);
   void append_events(BytesView topic, BytesView packet, std::uint32_t count);
@@ -147,7 +162,7 @@ class BrokerState {
   std::uint64_t bytes_free_ = ~std::uint64_t{0};
 
   // logged: part of the state at the head of each segment
-  SourceTable sources_;
+  SourceTable sources_{outcome_bytes_max};
   std::map<std::uint64_t, std::unique_ptr<Group>> groups_;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_group_ = 0;
@@ -167,6 +182,9 @@ class BrokerState {
   };
   std::deque<Unanswered> unanswered_;
   std::uint64_t unanswered_bytes_ = 0;
+  /// Since when the sources' clock has not gone on, and whether some may be idle for too long.
+  Instant source_clock_since_{};
+  bool forgetting_ = false;
   std::mt19937_64 random_;
   wire::Values values_;
   wire::Values packet_values_;
@@ -186,6 +204,13 @@ class BrokerState {
 inline constexpr std::string_view own_source = "_spindle/proxy";
 inline constexpr std::size_t sessions_max = 10'000;
 inline constexpr std::size_t groups_max = 10'000;
+/// How often the sources' clock goes on: what a crash may set it back by, and one small commit each time.
+inline constexpr Duration source_clock_interval_min = std::chrono::seconds(1);
+inline constexpr Duration source_clock_interval_max = std::chrono::minutes(5);
+/// After a start nobody is forgotten sooner: clients that were cut off come back first.
+inline constexpr Duration forget_grace = std::chrono::hours(1);
+/// Sources that are forgotten, or found to be present, at once.
+inline constexpr std::size_t sources_looked_at_max = 256;
 /// The sum of all publish windows: what clients may make the proxy hold that is not on disk yet.
 inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;

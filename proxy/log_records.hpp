@@ -10,7 +10,8 @@
 /// behind it one value for each outcome or effect that it counts.
 namespace spindle::proxy {
 
-/// Kind source: the source was granted an epoch, or is forgotten.
+/// Kind source: the source was granted an epoch, or is forgotten. Without a name: the sources' clock, in `epoch`, in
+/// milliseconds.
 struct SourceRecord {
   std::string source;
   std::uint64_t epoch = 0;

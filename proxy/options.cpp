@@ -6,6 +6,8 @@
 #include <limits>
 #include <sstream>
 
+#include "proxy/duration.hpp"
+
 #ifndef SPINDLE_VERSION
 #error "the build sets SPINDLE_VERSION"
 #endif
@@ -46,8 +48,16 @@ struct Given {
   std::vector<std::string> capture;
   int port = 0;
   int lease_seconds = 0;
+  std::string forget_sources_after;
   bool check_config = false;
 };
+
+std::string check_forget_after(const std::string& text) {
+  auto duration = parse_duration(text);
+  if (!duration) return duration.error().text;
+  if (*duration >= std::chrono::seconds(1)) return "";
+  return "a source that is forgotten at once could publish twice: give at least 1s, better days";
+}
 
 bool is_loopback(const std::string& address) {
   in_addr v4{};
@@ -114,6 +124,10 @@ void add_options(CLI::App& app, Options& options, Given& given) {
   app.add_option("--lease", given.lease_seconds, "A client silent for longer is taken for dead, 1 to 3600 [10]")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, lease_seconds_max).description(""));
+  app.add_option("--forget-sources-after", given.forget_sources_after,
+                 "A source idle for longer, by the proxy's running time, is forgotten: its repeats are refused [30d]")
+      ->type_name("DURATION")
+      ->check(check_forget_after);
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off [info]")
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}).description(""));
@@ -144,6 +158,7 @@ Options finish(Options options, const Given& given) {
   options.listen = options.insecure ? given.insecure_listen : given.listen;
   options.port = static_cast<std::uint16_t>(given.port);
   options.lease = std::chrono::seconds(given.lease_seconds);
+  options.forget_sources_after = *parse_duration(given.forget_sources_after);
   for (const std::string& text : given.capture) options.capture.push_back(*wire::Pattern::parse(text));
   return options;
 }
@@ -160,7 +175,8 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
               .insecure_listen = "",
               .capture = {},
               .port = options.port,
-              .lease_seconds = static_cast<int>(options.lease / std::chrono::seconds(1))};
+              .lease_seconds = static_cast<int>(options.lease / std::chrono::seconds(1)),
+              .forget_sources_after = duration_text(options.forget_sources_after)};
 
   CLI::App app{description, "spindle-proxy"};
   app.footer(footer);
@@ -203,6 +219,7 @@ std::string to_config_file(const Options& options) {
   out << "disk-reserve = " << options.disk_reserve_bytes << "\n";
   out << "segment-size = " << options.segment_bytes << "\n";
   out << "lease = " << options.lease / std::chrono::seconds(1) << "\n";
+  out << "forget-sources-after = \"" << duration_text(options.forget_sources_after) << "\"\n";
   out << "log-level = \"" << options.log_level << "\"\n";
   return out.str();
 }

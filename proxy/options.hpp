@@ -29,6 +29,8 @@ struct Options {
   /// Start although something durable is lost. For one start: it is no option of the configuration file.
   bool accept_loss = false;
   Duration lease = std::chrono::seconds(10);
+  /// A source without a session is forgotten when it was idle for longer.
+  Duration forget_sources_after = std::chrono::hours(24 * 30);
   /// trace, debug, info, warn, error or off.
   std::string log_level = "info";
 };

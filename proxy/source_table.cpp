@@ -2,45 +2,7 @@
 
 #include <algorithm>
 
-#include "spindle/wire/limits.hpp"
-
 namespace spindle::proxy {
-
-bool join(wire::Outcome& last, const wire::Outcome& next) {
-  if (last.events != 0 || next.events != 0 || last.status != next.status) return false;
-  if (last.status == wire::OutcomeStatus::refused && (last.code != next.code || last.text != next.text)) return false;
-  last.run += next.run;
-  return true;
-}
-
-void Source::remember(wire::Outcome outcome) {
-  last_number = outcome.number + outcome.run - 1;
-  if (recent.empty() || !join(recent.back(), outcome)) recent.push_back(std::move(outcome));
-  while (recent.front().number + recent.front().run + limits::commits_in_flight_max <= last_number + 1) {
-    recent.pop_front();
-  }
-}
-
-std::vector<wire::Outcome> Source::repeat(std::uint64_t first, std::uint64_t last) const {
-  std::vector<wire::Outcome> outcomes;
-  const std::uint64_t known = recent.empty() ? last_number + 1 : recent.front().number;
-  if (first < known) {
-    wire::Outcome before;
-    before.number = first;
-    before.run = std::min(last + 1, known) - first;
-    before.status = wire::OutcomeStatus::stored_before;
-    outcomes.push_back(before);
-  }
-  for (const wire::Outcome& outcome : recent) {
-    const std::uint64_t begin = std::max(outcome.number, first);
-    const std::uint64_t end = std::min(outcome.number + outcome.run, last + 1);
-    if (begin >= end) continue;
-    outcomes.push_back(outcome);
-    outcomes.back().number = begin;
-    outcomes.back().run = end - begin;
-  }
-  return outcomes;
-}
 
 Source* SourceTable::find(std::string_view name) {
   auto found = sources_.find(name);
@@ -49,20 +11,69 @@ Source* SourceTable::find(std::string_view name) {
 
 Source& SourceTable::get(std::string_view name) {
   if (Source* known = find(name)) return *known;
-  Source& source = sources_[std::string(name)];
-  source.name = name;
+  auto made = sources_.try_emplace(std::string(name)).first;
+  Source& source = made->second;
+  source.name = made->first;
+  source.used_ms = clock_ms_;
+  source.place = by_use_.insert(by_use_.end(), &source);
+  if (detailed_ == by_use_.end()) detailed_ = source.place;
   return source;
 }
 
 void SourceTable::forget(std::string_view name) {
   auto found = sources_.find(name);
-  if (found != sources_.end()) sources_.erase(found);
+  if (found == sources_.end()) return;
+  outcome_bytes_ -= found->second.recent.bytes();
+  if (detailed_ == found->second.place) ++detailed_;
+  by_use_.erase(found->second.place);
+  sources_.erase(found);
+}
+
+void SourceTable::clear() {
+  sources_.clear();
+  by_use_.clear();
+  detailed_ = by_use_.end();
+  outcome_bytes_ = 0;
+}
+
+void SourceTable::touch(Source& source) {
+  source.used_ms = clock_ms_;
+  if (std::next(source.place) == by_use_.end() && detailed_ != by_use_.end()) return;
+  if (detailed_ == source.place) ++detailed_;
+  by_use_.splice(by_use_.end(), by_use_, source.place);
+  if (detailed_ == by_use_.end()) detailed_ = source.place;
+}
+
+void SourceTable::remember(Source& source, const wire::Outcome& outcome) {
+  source.last_number = outcome.number + outcome.run - 1;
+  outcome_bytes_ -= source.recent.bytes();
+  source.recent.add(outcome);
+  outcome_bytes_ += source.recent.bytes();
+  touch(source);
+  if (outcome_bytes_ > outcome_bytes_max_) make_room();
+}
+
+void SourceTable::make_room() {
+  for (; outcome_bytes_ > outcome_bytes_max_ && detailed_ != by_use_.end(); ++detailed_) {
+    OutcomeMemory& recent = (*detailed_)->recent;
+    outcome_bytes_ -= recent.bytes();
+    recent.compact();
+    outcome_bytes_ += recent.bytes();
+  }
+}
+
+void SourceTable::limit_idleness(std::uint64_t idle_ms) {
+  const std::uint64_t since = clock_ms_ - std::min(clock_ms_, idle_ms);
+  for (Source* source : by_use_) {
+    if (source->used_ms >= since) return;
+    source->used_ms = since;
+  }
 }
 
 void SourceTable::write(wire::Writer& to) const {
-  for (const auto& [name, source] : sources_) {
-    to.array(4).str(name).uint(source.epoch).uint(source.last_number).array(source.recent.size());
-    for (const wire::Outcome& outcome : source.recent) outcome.write(to);
+  for (const Source* source : by_use_) {
+    to.array(5).str(source->name).uint(source->epoch).uint(source->last_number).uint(source->used_ms);
+    source->recent.write(to);
   }
 }
 
@@ -71,8 +82,9 @@ void SourceTable::read_one(wire::Cursor& at) {
   Source& source = get(at.str("source name"));
   source.epoch = at.uint("epoch");
   source.last_number = at.uint("last_number");
-  const std::uint32_t outcomes = at.array("outcomes");
-  for (std::uint32_t k = 0; k < outcomes && at.ok(); ++k) source.recent.emplace_back().read(at);
+  source.used_ms = at.uint("last use");
+  source.recent.read(at);
+  outcome_bytes_ += source.recent.bytes();
 }
 
 }  // namespace spindle::proxy

@@ -56,6 +56,15 @@ TEST_CASE("without options it serves live events on loopback") {
   CHECK(options.lease == std::chrono::seconds(10));
 }
 
+TEST_CASE("idle sources are forgotten after a duration, never at once") {
+  CHECK(parsed({}).forget_sources_after == std::chrono::hours(24 * 30));
+  CHECK(parsed({"--forget-sources-after", "12h"}).forget_sources_after == std::chrono::hours(12));
+  CHECK(refusal({"--forget-sources-after", "0"}).find("twice") != std::string::npos);
+  CHECK(refusal({"--forget-sources-after", "soon"}).find("7d") != std::string::npos);
+  CHECK(to_config_file(parsed({"--forget-sources-after", "48h"})).find("forget-sources-after = \"2d\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("an address that others can reach needs insecure-listen") {
   for (const char* address : {"0.0.0.0", "192.168.1.4", "::", "2001:db8::1"}) {
     CHECK_THAT(refusal({"--listen", address}), Catch::Contains("--insecure-listen " + std::string(address)));

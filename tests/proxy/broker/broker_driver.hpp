@@ -62,6 +62,8 @@ class BrokerDriver {
 
   // --- time ---
   Now now() const { return now_; }
+  /// Somebody sets the clock of the wall.
+  void jump_wall_clock(Duration by) { now_.wall_ns += by.count(); }
   /// Time passes and timers fire.
   void advance(Duration by);
 
