@@ -23,12 +23,11 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
   if (sessions_.size() >= sessions_max && !replaces_one) {
     return send_error(peer, answers, {ErrorCode::too_many, "the proxy has sessions_max (10,000) sessions already"});
   }
-  Session& session = open_session(peer, *hello, now);
   if (*source == nullptr && !hello->source.empty()) *source = &sources_.get(hello->source);
-  if (*source != nullptr) {
-    if (hello->epoch == 0 || hello->epoch != (*source)->epoch) grant_epoch(**source, now);
-    session.epoch = (*source)->epoch;
-  }
+  // Logged first: the older process that is fenced by it must not hear of that sooner than it is durable.
+  if (*source != nullptr && (hello->epoch == 0 || hello->epoch != (*source)->epoch)) grant_epoch(**source, now);
+  Session& session = open_session(peer, *hello, now);
+  if (*source != nullptr) session.epoch = (*source)->epoch;
   wire::Welcome welcome;
   welcome.answers = answers;
   welcome.session = session.id;
