@@ -11,19 +11,34 @@ const std::string directory = "spool";
 
 }  // namespace
 
+BrokerDriver::BrokerDriver(Setup setup) : setup_(std::move(setup)) {
+  if (!setup_.disk.empty()) REQUIRE(files_.make_directory(directory));
+  for (const auto& [name, bytes] : setup_.disk) REQUIRE(files_.set_contents(directory + "/" + name, bytes));
+  start();
+}
+
 void BrokerDriver::start() {
+  if (auto started = try_start(); !started) FAIL(started.error().message());
+}
+
+Result<void> BrokerDriver::try_start() {
   broker_ = std::make_unique<Broker>(setup_.config);
-  if (!setup_.has_spool) return broker_->start(std::nullopt, now_);
+  if (!setup_.has_spool) {
+    broker_->start(std::nullopt, now_);
+    return {};
+  }
   auto replay = [&](const spool::Record& record) { return broker_->replay(record, now_); };
   auto log = spool::recover(files_, directory, "0123456789abcdef", replay, setup_.segment_bytes);
-  if (!log) FAIL(log.error().message());
+  if (!log) return fail(log.error());
   lock_ = std::move(log->lock);
   writer_ = std::make_unique<spool::Writer>(files_, directory);
   reader_ = std::make_unique<spool::Reader>(files_, directory, log->segments, setup_.tail_cache_bytes);
   broker_->start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id,
                              log->incarnation, log->first_offset},
                  now_);
-  commit();
+  if (auto written = write(); !written) return fail(written.error());
+  broker_->on_durable(std::exchange(untold_, 0), now_);
+  return {};
 }
 
 void BrokerDriver::kill() {
@@ -89,20 +104,22 @@ bool BrokerDriver::read() {
 }
 
 bool BrokerDriver::commit(bool tell) {
+  auto written = write();
+  if (!written) FAIL(written.error().message());
+  if (!*written && (untold_ == 0 || !tell)) return false;
+  if (tell) broker_->on_durable(std::exchange(untold_, 0), now_);
+  return true;
+}
+
+Result<bool> BrokerDriver::write() {
   auto decided = broker_->take_batch(now_);
-  if (!decided && (untold_ == 0 || !tell)) return false;
-  if (!decided) {
-    broker_->on_durable(std::exchange(untold_, 0), now_);
-    return true;
-  }
+  if (!decided) return false;
   for (const spool::Step& step : decided->batch->steps) {
     if (std::holds_alternative<spool::NewSegmentStep>(step)) ++segments_made;
   }
-  auto written = writer_->write(*decided->batch);
-  if (!written) FAIL(written.error().message());
+  if (auto written = writer_->write(*decided->batch); !written) return fail(written.error());
   reader_->note_durable(decided->batch);
   untold_ = decided->number;
-  if (tell) broker_->on_durable(std::exchange(untold_, 0), now_);
   return true;
 }
 
@@ -147,6 +164,15 @@ std::vector<BrokerDriver::Stored> BrokerDriver::stored() {
     from = block->next_offset;
   }
   return all;
+}
+
+std::map<std::string, Bytes> BrokerDriver::disk() {
+  std::map<std::string, Bytes> segments;
+  const std::vector<std::string> names = files_.list(directory).value();
+  for (const std::string& name : names) {
+    segments[name] = files_.contents(directory + "/" + name).value();
+  }
+  return segments;
 }
 
 }  // namespace spindle::proxy

@@ -43,14 +43,18 @@ class BrokerDriver {
     std::uint64_t segment_bytes = spool::segment_bytes_default;
     bool has_spool = true;
     std::size_t tail_cache_bytes = spool::tail_cache_bytes_default;
+    /// The segments that the first start finds, by name.
+    std::map<std::string, Bytes> disk = {};
   };
 
   BrokerDriver() : BrokerDriver(Setup{}) {}
-  explicit BrokerDriver(Setup setup) : setup_(std::move(setup)) { start(); }
+  explicit BrokerDriver(Setup setup);
 
   // --- the process ---
   /// Recovers and starts; what it decides at the start is durable, as the real one's is before it serves.
   void start();
+  /// As start(), but the power may go on the way: then the error, and nothing was told to anybody.
+  Result<void> try_start();
   /// The process dies: what it wrote stays, what it did not say is never said. Connections are gone.
   void kill();
   /// The machine dies with it: what was not synced is lost, kept or torn, by the seed.
@@ -80,10 +84,14 @@ class BrokerDriver {
   bool read();
   /// Writes what was decided, if anything; `tell` says whether the broker learns at once what is durable.
   bool commit(bool tell = true);
+  /// Writes what was decided without telling the broker: whether that was anything, or why it cannot be written.
+  Result<bool> write();
   bool collect();
 
   Broker& broker() { return *broker_; }
   MemoryFiles& files() { return files_; }
+  /// The segments as they are on the disk, by name.
+  std::map<std::string, Bytes> disk();
   /// All events in the log that are durable: offset, topic, packet.
   struct Stored {
     std::uint64_t offset;
