@@ -68,7 +68,8 @@ PacketLines::PacketLines(std::string_view topic, const wire::Packet& packet, std
   begin_.resize(begin_.size() - 2);
 
   middle_ = ",\"attempt\":";
-  delivered_ ? append_json_number(middle_, delivered_->attempt) : (void)(middle_ += "null");
+  const bool attempted = delivered_ && delivered_->attempt;
+  attempted ? append_json_number(middle_, *delivered_->attempt) : (void)(middle_ += "null");
   middle_ += ",\"time\":\"";
   append_time(middle_, header_.time_ns);
   middle_ += "\",\"attributes\":";

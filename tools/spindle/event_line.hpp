@@ -14,8 +14,8 @@ namespace spindle::cli {
 
 /// How an event was handed to a group's member.
 struct DeliveredAs {
-  std::uint64_t first_offset = 0;  // of the packet's first event
-  std::uint64_t attempt = 1;
+  std::uint64_t first_offset = 0;            // of the packet's first event
+  std::optional<std::uint64_t> attempt = 1;  // none: it was not handed out, but read where it is stored
 };
 
 /// The lines of one packet's events, as `spindle sub` prints them: a JSON object each with topic, source, epoch,

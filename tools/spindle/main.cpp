@@ -1,3 +1,5 @@
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -26,6 +28,8 @@ constexpr const char* footer =
     "      take the next ten stored events as a member of the group audit\n"
     "  spindle groups\n"
     "      who consumes what, and how far behind they are\n"
+    "  spindle spool backup /var/lib/spindle /backup/monday\n"
+    "      copy the stored events of a proxy, also while it runs\n"
     "\n"
     "`spindle COMMAND --help` explains a command's options. The proxy is given by --proxy or the variable\n"
     "SPINDLE_PROXY; otherwise it is tcp://127.0.0.1:5555.\n"
@@ -43,6 +47,7 @@ int run(int argc, char** argv) {
   add_pub(app, chosen);
   add_sub(app, chosen);
   add_groups(app, chosen);
+  add_spool(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -60,6 +65,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);  // print() says that nobody reads any more
   try {
     return run(argc, argv);
   } catch (const std::exception& wrong) {  // no memory or no descriptors: nothing below can go on either
