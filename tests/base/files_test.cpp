@@ -44,6 +44,11 @@ void check_contract(Files& files, const std::string& directory) {
   CHECK(file->read(95, bytes.data(), bytes.size()).value() == 6);
   CHECK(bytes == std::string("\0\0\0xyz????", 10));
   CHECK(file->read(1000, bytes.data(), bytes.size()).value() == 0);
+  REQUIRE(file->release(99));
+  CHECK(file->size().value() == 101);
+  CHECK(file->read(98, bytes.data(), 3).value() == 3);
+  CHECK(bytes.substr(0, 3) == std::string("x\0\0", 3));
+  REQUIRE(file->release(200));
   REQUIRE(file->truncate(99));
   CHECK(file->size().value() == 99);
 

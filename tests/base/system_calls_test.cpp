@@ -45,6 +45,9 @@ class FlakyCalls final : public SystemCalls {
     return zero_ ? 0 : SystemCalls::pwrite(fd, from, shortened(size), position);
   }
   int fallocate(int fd, off_t size) override { return fails("fallocate") ? -1 : SystemCalls::fallocate(fd, size); }
+  int punch_hole(int fd, off_t position, off_t size) override {
+    return fails("punch_hole") ? -1 : SystemCalls::punch_hole(fd, position, size);
+  }
   int ftruncate(int fd, off_t size) override { return fails("ftruncate") ? -1 : SystemCalls::ftruncate(fd, size); }
   int fdatasync(int fd) override { return fails("fdatasync", false) ? -1 : SystemCalls::fdatasync(fd); }
   int fsync(int fd) override { return fails("fsync", false) ? -1 : SystemCalls::fsync(fd); }
@@ -148,6 +151,9 @@ TEST_CASE("short_write_and_eintr: each call is begun anew until it is not interr
   f.calls.fail_next("fallocate", EINTR, times);
   REQUIRE(file->allocate(10));
   CHECK(f.calls.calls["fallocate"] == times + 1);
+  f.calls.fail_next("punch_hole", EINTR, times);
+  REQUIRE(file->release(1));
+  CHECK(f.calls.calls["punch_hole"] == times + 1);
   f.calls.fail_next("ftruncate", EINTR, times);
   REQUIRE(file->truncate(2));
   CHECK(f.calls.calls["ftruncate"] == times + 1);
@@ -206,6 +212,17 @@ TEST_CASE("a write that transfers nothing is an error instead of a loop") {
   auto file = f.create();
   f.calls.return_zero_from_pwrite(true);
   CHECK(file->write(0, "abc").error().code == ErrorCode::io_error);
+}
+
+TEST_CASE("a file system that cannot make holes leaves the bytes") {
+  Fixture f;
+  auto file = f.create();
+  REQUIRE(file->write(0, "abc"));
+  f.calls.fail_next("punch_hole", EOPNOTSUPP);
+  REQUIRE(file->release(1));
+  CHECK(read_all(*file, 3) == "abc");
+  f.calls.fail_next("punch_hole", EIO);
+  CHECK(file->release(1).error().code == ErrorCode::io_error);
 }
 
 TEST_CASE("a file system that cannot reserve space gives zeros all the same") {

@@ -140,7 +140,7 @@ TEST_CASE("a backup of what a crash left ends at the last whole commit and has n
   log.close();
   Bytes bytes = files.contents(newest).value();
   const std::uint64_t end = bytes.find_last_not_of('\0');
-  bytes.resize(end - 3);
+  bytes.replace(end - 2, 3, 3, '\0');
   REQUIRE(files.set_contents(newest, bytes));
   auto made = backup(files, test_directory, copy_directory);
   if (!made) FAIL(made.error().message());

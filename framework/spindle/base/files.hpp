@@ -28,6 +28,9 @@ class File {
   /// Reserves disk space up to `size` bytes and extends the file with zeros.
   virtual Result<void> allocate(std::uint64_t size) = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
+  /// Gives back the disk space from `position` on: the file keeps its size and reads as zeros there. Where the file
+  /// system cannot do that, everything stays as it was.
+  virtual Result<void> release(std::uint64_t position) = 0;
   virtual Result<std::uint64_t> size() = 0;
   /// Makes the next reads come from the disk instead of memory: after a failed sync() memory still shows what the
   /// disk never got. Call sync() first; the system may ignore this where it has no disk (tmpfs).

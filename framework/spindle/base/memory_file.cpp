@@ -72,6 +72,12 @@ Result<void> MemoryFiles::OpenFile::truncate(std::uint64_t size) {
   return files_.operate("truncate " + path_, [&] { node_->change(MemoryResize{size}); });
 }
 
+Result<void> MemoryFiles::OpenFile::release(std::uint64_t position) {
+  std::lock_guard lock(files_.mutex_);
+  if (auto error = may_change()) return fail(std::move(*error));
+  return files_.operate("give back space of " + path_, [&] { node_->change(MemoryRelease{position}); });
+}
+
 Result<void> MemoryFiles::OpenFile::sync() {
   std::unique_lock lock(files_.mutex_);
   ++files_.held_syncs_;

@@ -20,6 +20,7 @@ class MemoryFiles::OpenFile final : public File {
   Result<void> sync() override;
   Result<void> allocate(std::uint64_t size) override;
   Result<void> truncate(std::uint64_t size) override;
+  Result<void> release(std::uint64_t position) override;
   Result<std::uint64_t> size() override;
   Result<void> forget_cached() override;
 

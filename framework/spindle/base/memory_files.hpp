@@ -21,10 +21,10 @@ class MemoryNode;
 /// and, per directory, which entries were synced. It can cut the power, fail operations and reads, fill up, turn
 /// read-only, flip bits and take its time.
 ///
-/// An operation is anything that changes the disk: create, write, sync, allocate, truncate, rename, link, remove,
-/// sync_directory, make_directory; reads are counted by themselves. Faults are asked for by these numbers, so a test
-/// can put one at every single operation of a run; with the same seed and the same run the same happens. What happens
-/// below the File interface (short transfers, EINTR) is PosixFiles' to handle: see SystemCalls.
+/// An operation is anything that changes the disk: create, write, sync, allocate, truncate, release, rename, link,
+/// remove, sync_directory, make_directory; reads are counted by themselves. Faults are asked for by these numbers, so
+/// a test can put one at every single operation of a run; with the same seed and the same run the same happens. What
+/// happens below the File interface (short transfers, EINTR) is PosixFiles' to handle: see SystemCalls.
 ///
 /// The model, and where it comes from. A power cut decides about every unsynced change by itself, as SQLite's test6.c
 /// does for its list of writes: kept, dropped, torn at a 512-byte sector or trashed (random bytes where it would have

@@ -40,6 +40,10 @@ struct MemoryImage {
     return count;
   }
 
+  void release(std::uint64_t position) {
+    if (written.size() > position) written.resize(static_cast<std::size_t>(position));
+  }
+
   void flip_bit(std::uint64_t bit) {
     if (bit / 8 >= size) return;
     if (written.size() <= bit / 8) written.resize(static_cast<std::size_t>(bit / 8 + 1), '\0');
@@ -60,7 +64,10 @@ struct MemoryWrite {
 struct MemoryResize {
   std::uint64_t size;
 };
-using MemoryChange = std::variant<MemoryWrite, MemoryResize>;
+struct MemoryRelease {
+  std::uint64_t position;
+};
+using MemoryChange = std::variant<MemoryWrite, MemoryResize, MemoryRelease>;
 
 /// A file of MemoryFiles: what was written and what was synced.
 class MemoryNode {
@@ -74,6 +81,8 @@ class MemoryNode {
     replay(change, now);
     if (const auto* write = std::get_if<MemoryWrite>(&change)) {
       held_bytes = std::max(held_bytes, write->position + write->bytes.size());
+    } else if (const auto* release = std::get_if<MemoryRelease>(&change)) {
+      held_bytes = std::min(held_bytes, release->position);
     } else {
       held_bytes = std::min(held_bytes, now.size);
     }
@@ -130,6 +139,8 @@ class MemoryNode {
   static void replay(const MemoryChange& change, MemoryImage& image) {
     if (const auto* write = std::get_if<MemoryWrite>(&change)) {
       image.write(write->position, write->bytes);
+    } else if (const auto* release = std::get_if<MemoryRelease>(&change)) {
+      image.release(release->position);
     } else {
       image.resize(std::get<MemoryResize>(change).size);
     }

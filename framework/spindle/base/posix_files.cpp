@@ -112,6 +112,20 @@ class PosixFile final : public File {
     return {};
   }
 
+  Result<void> release(std::uint64_t position) override {
+    auto end = size();
+    if (!end) return fail(std::move(end.error()));
+    if (*end <= position) return {};
+    int error;
+    do {
+      const auto bytes = static_cast<off_t>(*end - position);
+      const int done = calls_.punch_hole(descriptor_.get(), static_cast<off_t>(position), bytes);
+      error = done == 0 ? 0 : errno;
+    } while (error == EINTR);
+    if (error == 0 || error == EOPNOTSUPP || error == ENOSYS) return {};
+    return failed("give back space of", path_, error);
+  }
+
   Result<std::uint64_t> size() override {
     struct stat status;
     if (::fstat(descriptor_.get(), &status) != 0) return failed("look at", path_, errno);

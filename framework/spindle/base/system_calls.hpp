@@ -27,6 +27,9 @@ class SystemCalls {
     return ::pwrite(fd, from, size, position);
   }
   virtual int fallocate(int fd, off_t size) { return ::fallocate(fd, 0, 0, size); }
+  virtual int punch_hole(int fd, off_t position, off_t size) {
+    return ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, position, size);
+  }
   virtual int ftruncate(int fd, off_t size) { return ::ftruncate(fd, size); }
   virtual int fdatasync(int fd) { return ::fdatasync(fd); }
   virtual int fsync(int fd) { return ::fsync(fd); }

@@ -46,14 +46,13 @@ void Appender::roll(BytesView state, WallNs now_ns) {
     step.sealed = segment_name(header_.first_offset, header_.serial);
     step.seal = encode_seal(header_, next);
   }
-  step.file_bytes = next.head_end + segment_bytes_;
   step.header = next;
   batch_bytes_ += step.head.size() + step.seal.size();
 
   header_ = next;
   salt_ = next.salt();
   step_position_ = next.head_end;
-  segment_limit_ = step.file_bytes;
+  segment_limit_ = next.file_bytes;
   next_index_position_ = next.head_end + index_spacing_bytes;
   steps_.emplace_back(std::move(step));
 }
@@ -81,6 +80,7 @@ Bytes Appender::encode_head(BytesView state, SegmentHeader& header) {
     set_record_checksum(&head[begin], head.size() - begin, {salt, begin});
   }
   header.head_end = head.size();
+  header.file_bytes = header.head_end + segment_bytes_;
   head.replace(0, segment_header_bytes, encode_header(header));
   return head;
 }

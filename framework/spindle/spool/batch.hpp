@@ -37,8 +37,6 @@ struct NewSegmentStep {
   /// The name of the one before it.
   std::string sealed;
   Bytes seal;
-  /// What to preallocate.
-  std::uint64_t file_bytes;
 };
 
 /// The oldest segments are no longer needed: their files are deleted, oldest first, once all that stands before this

@@ -186,6 +186,7 @@ Result<void> ChainBuilder::bridge(const SegmentFile& one, const SegmentFile& nex
     header.serial += i + 1;
     header.first_offset = i == 0 ? from : next.header.first_offset;
     header.head_end = segment_header_bytes;
+    header.file_bytes = segment_header_bytes;
     header.previous_end = i == 0 ? chain_.segments.back().end : std::uint64_t{segment_header_bytes};
     chain_.to_mark_lost.push_back(header);
     chain_.segments.push_back({header, header.head_end, next.header.first_offset});

@@ -44,6 +44,7 @@ Result<void> copy_segment(Files& files, const std::string& from, const std::stri
   if (!target) return fail(std::move(target.error()));
   SegmentHeader header = segment.header;
   header.copy = true;
+  header.file_bytes = segment.end;
   if (auto done = (*target)->write(0, encode_header(header)); !done) return done;
   auto copied = copy_bytes(**source, **target, segment_header_bytes, segment.end);
   if (!copied) return fail(std::move(copied.error()));

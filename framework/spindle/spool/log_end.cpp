@@ -28,6 +28,14 @@ Result<void> extend(SegmentScan& scan, Extent& extent) {
   return {};
 }
 
+/// Whether no record was begun there. A length of 0 alone does not say so: one bit may be wrong.
+Result<bool> is_blank(File& file, std::uint64_t position) {
+  Bytes bytes(record_header_bytes, '\0');
+  auto got = file.read(position, bytes.data(), bytes.size());
+  if (!got) return fail(std::move(got.error()));
+  return bytes.find_first_not_of('\0') == Bytes::npos;
+}
+
 }  // namespace
 
 Result<Extent> find_extent(File& file, const SegmentHeader& header, std::uint64_t from) {
@@ -68,11 +76,23 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
     end.next_offset = expected;
     end.time_ns = (*record)->time_ns;
   }
-  end.torn = scan.damaged() || scan.position() != end.position;
+  auto blank = is_blank(file, scan.position());
+  if (!blank) return fail(std::move(blank.error()));
+  end.torn = !*blank || scan.position() != end.position;
   if (damaged_at == 0) {
-    auto proof = scan.find_behind(true);
-    if (!proof) return fail(std::move(proof.error()));
-    if (!*proof) return end;
+    auto behind = scan.find_behind(false);
+    if (!behind) return fail(std::move(behind.error()));
+    if (*behind) {  // of the last batch, as long as none proves more
+      end.torn = true;
+      behind = scan.find_behind(true);
+      if (!behind) return fail(std::move(behind.error()));
+    }
+    if (!*behind && *size < header.file_bytes) {
+      end.damage =
+          Damage{segment_name(header.first_offset, header.serial), *size, end.next_offset, Damage::to_unknown,
+                 "it is cut off, it had " + std::to_string(header.file_bytes) + " bytes"};
+    }
+    if (!*behind) return end;
     damaged_at = scan.position();
   }
   Extent extent{end.position, end.next_offset, false};

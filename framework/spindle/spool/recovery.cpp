@@ -92,6 +92,11 @@ Result<void> Recovery::find_end() {
   if (auto done = newest_file_->sync(); !done) return done;
   if (auto done = newest_file_->forget_cached(); !done) return done;
   auto found = find_log_end(*newest_file_, last.header);
+  if (found && (found->torn || found->damage)) {
+    // What came wrong from the disk once may come right: only what is wrong twice is cut off, or reported.
+    if (auto done = newest_file_->forget_cached(); !done) return done;
+    found = find_log_end(*newest_file_, last.header);
+  }
   if (!found) return fail(std::move(found.error()));
   end = std::move(*found);
   last.end = end.position;
@@ -208,7 +213,8 @@ Result<void> Recovery::cut_tail() {
     auto size = newest_file_->size();
     if (!size) return fail(std::move(size.error()));
     if (*size > newest().end) {
-      if (auto done = newest_file_->truncate(newest().end); !done) return done;
+      // Its size stays, as long as it is the newest: that is how one that somebody cut off is noticed.
+      if (auto done = newest_file_->release(newest().end); !done) return done;
       if (auto done = newest_file_->sync(); !done) return done;
     }
   }

@@ -24,6 +24,7 @@ constexpr std::size_t at_first_offset = 48;
 constexpr std::size_t at_head_end = 56;
 constexpr std::size_t at_previous_end = 64;
 constexpr std::size_t at_created = 72;
+constexpr std::size_t at_file_bytes = 80;
 constexpr std::size_t at_checksum = 120;
 
 constexpr std::uint32_t flag_copy = 1;
@@ -60,6 +61,7 @@ Bytes encode_header(const SegmentHeader& header) {
   store(&bytes[at_head_end], header.head_end);
   store(&bytes[at_previous_end], header.previous_end);
   store(&bytes[at_created], header.created_ns);
+  store(&bytes[at_file_bytes], header.file_bytes);
   store(&bytes[at_checksum], checksum(BytesView(bytes).substr(0, at_checksum), std::uint64_t{0}));
   return bytes;
 }
@@ -84,6 +86,7 @@ Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path) {
   header.head_end = load<std::uint64_t>(&bytes[at_head_end]);
   header.previous_end = load<std::uint64_t>(&bytes[at_previous_end]);
   header.created_ns = load<WallNs>(&bytes[at_created]);
+  header.file_bytes = load<std::uint64_t>(&bytes[at_file_bytes]);
   return header;
 }
 

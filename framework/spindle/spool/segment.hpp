@@ -35,6 +35,9 @@ struct SegmentHeader {
   /// Where the last whole commit of the segment before (serial - 1) ends; 0 when this is the first.
   std::uint64_t previous_end = 0;
   WallNs created_ns = 0;
+  /// What the file's size was when it was made, and stays while it is the newest: a shorter one was cut off by
+  /// somebody. 0: not said.
+  std::uint64_t file_bytes = 0;
 
   /// Enters the checksum of every record, so that a record of another segment is not taken for one of this.
   std::uint64_t salt() const;

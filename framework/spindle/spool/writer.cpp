@@ -36,8 +36,9 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   std::unique_ptr<File> next = std::move(*created);
   // Without room for a whole segment the log goes on without reserving it: there may be enough for what is written,
   // and a spool that could not even be opened again would be worse. Publishes halt at the disk reserve all the same.
-  auto reserved = next->allocate(step.file_bytes);
-  if (!reserved && reserved.error().code != ErrorCode::disk_full) return reserved;
+  auto reserved = next->allocate(step.header.file_bytes);
+  if (!reserved && reserved.error().code == ErrorCode::disk_full) reserved = next->truncate(step.header.file_bytes);
+  if (!reserved) return reserved;
   if (auto done = next->write(0, step.head); !done) return done;
   if (auto done = next->sync(); !done) return done;
   if (auto done = files_.rename(unfinished, name); !done) return done;
@@ -57,6 +58,8 @@ Result<void> Writer::seal(const NewSegmentStep& step) {
     auto opened = files_.open(directory_ + "/" + step.sealed, OpenMode::write);
     if (!opened) return fail(std::move(opened.error()));
     file_ = std::move(*opened);
+    // Not the newest any more, so its size says nothing: what it had reserved goes.
+    if (auto done = file_->truncate(step.header.previous_end + step.seal.size()); !done) return done;
   }
   auto written = file_->write(step.header.previous_end, step.seal);
   if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
