@@ -278,6 +278,63 @@ TEST_CASE("eio_on_fsync_no_ack_no_retry: everyone is told, the proxy ends, the n
   CHECK(proxy.stop());
 }
 
+TEST_CASE("slow_disk_10s_fsync: while a sync takes its time nobody is told anything, then everybody is") {
+  transport::Context context;
+  zmq::context_t clients;
+  MemoryFiles files;
+  Proxy proxy(options_of("/spool"), context, files);
+  REQUIRE(proxy.start());
+  Client first(clients, proxy.ports());
+  first.hello("first/1/0");
+  Client second(clients, proxy.ports());
+  second.hello("second/1/0");
+  files.hold_syncs(true);
+  first.send_event("orders.placed");
+  files.wait_for_held_sync();  // the batch with the first one's event
+  second.send_event("orders.placed");
+  CHECK_FALSE(first.socket().receive(50ms));
+  CHECK_FALSE(second.socket().receive(50ms));
+  files.hold_syncs(false);
+  CHECK(first.receive<wire::Published>().outcomes.at(0).first_offset == 0);
+  CHECK(second.receive<wire::Published>().outcomes.at(0).first_offset == 1);
+  CHECK(proxy.stop());
+}
+
+TEST_CASE("readonly_fs_start_and_midrun: the proxy ends with the reason, and does not start on such a disk") {
+  transport::Context context;
+  zmq::context_t clients;
+  MemoryFiles files;
+  {
+    Proxy proxy(options_of("/spool"), context, files);
+    REQUIRE(proxy.start());
+    Client client(clients, proxy.ports());
+    client.hello();
+    client.publish("orders.placed");
+    log::set_level("off");
+    files.set_read_only(true);
+    client.send_event("orders.placed");
+    REQUIRE(is_readable(proxy.ended_fd(), raw::patience));
+    const auto ended = proxy.stop();
+    REQUIRE_FALSE(ended);
+    CHECK_THAT(ended.error().text, Catch::Contains("Read-only file system"));
+    CHECK_THAT(client.receive<wire::ErrorMessage>().text, Catch::Contains("Read-only file system"));
+  }
+  files.kill_process();
+  files.set_read_only(true);
+  {
+    Proxy proxy(options_of("/spool"), context, files);
+    const auto started = proxy.start();
+    REQUIRE_FALSE(started);
+    CHECK_THAT(started.error().text, Catch::Contains("Read-only file system"));
+  }
+  files.kill_process();
+  Proxy proxy(options_of("/spool"), context, files);
+  REQUIRE(proxy.start());
+  Client client(clients, proxy.ports());
+  CHECK(client.hello().last_number == 1);
+  CHECK(proxy.stop());
+}
+
 TEST_CASE("a second proxy on the same spool or port does not start") {
   transport::Context context;
   MemoryFiles files;
