@@ -115,7 +115,9 @@ TEST_CASE("crash_between_sync_and_ack: what was durable but never acknowledged i
   }
 }
 
-TEST_CASE("crash_before_dir_fsync, crash_during_segment_roll: the power goes at each step of making a segment") {
+TEST_CASE(
+    "crash_before_dir_fsync, crash_during_segment_roll, crash_during_checkpoint: the power goes at each step of "
+    "making a segment") {
   const Bytes filling(segment_bytes_min - 200, 'x');
   for (std::uint64_t step = 1; step <= 10; ++step) {
     for (std::uint64_t seed = 0; seed < 50; ++seed) {

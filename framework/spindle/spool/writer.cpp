@@ -45,7 +45,10 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   if (auto done = files_.sync_directory(directory_); !done) return done;
 
   if (auto done = seal(step); !done) return done;
-  file_ = std::move(next);
+  // Opened anew by its name, so that errors name a file that exists; nothing of the old descriptor is unsynced.
+  auto opened = files_.open(name, OpenMode::write);
+  if (!opened) return fail(std::move(opened.error()));
+  file_ = std::move(*opened);
   serial_ = step.header.serial;
   return {};
 }

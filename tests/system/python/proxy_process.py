@@ -49,10 +49,12 @@ class Proxy:
         self.folder = tempfile.TemporaryDirectory(prefix="spindle-test-")
         self.spool = ["--spool", str(pathlib.Path(self.folder.name) / "spool")] if durable else []
         self.first_port = three_free_ports()
+        self.environment, self.errors = None, None  # for the process; this one's when None
 
     def start(self):
         command = [self.program, "--port", str(self.first_port), *self.spool, *self.options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.errors, env=self.environment,
+                                        text=True)
         line = read_line(self.process.stdout, "the proxy's ready line")
         ports = re.fullmatch(r"spindle-proxy ready control=(\d+) publish=(\d+) subscribe=(\d+)\n", line)
         if not ports:
