@@ -14,5 +14,7 @@ void bench_sync(int rounds, std::uint64_t events);
 void bench_deliver(int rounds, std::uint64_t events);
 /// Turns that consume one event and publish one, both durable.
 void bench_turns(int rounds, std::uint64_t events);
+/// A proxy that is started on a spool of `bytes` with 1,000 groups, nothing of it in memory.
+void bench_recovery(int rounds, std::uint64_t bytes);
 
 }  // namespace spindle::bench

@@ -84,9 +84,7 @@ std::string new_directory() {
 }
 
 std::vector<std::string> proxy_command(const std::string& directory, bool with_spool) {
-  std::string program = program_directory() + "/spindle-proxy";
-  if (!fs::exists(program)) program = program_directory() + "/../../proxy/spindle-proxy";
-  std::vector<std::string> command{program, "--port", "0", "--log-level", "error"};
+  std::vector<std::string> command{proxy_program(), "--port", "0", "--log-level", "error"};
   if (with_spool) {
     command.push_back("--spool");
     command.push_back(directory + "/spool");
@@ -116,6 +114,11 @@ double Proxy::rss_mib() const {
     if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
   }
   return 0;
+}
+
+std::string proxy_program() {
+  const std::string beside = program_directory() + "/spindle-proxy";
+  return fs::exists(beside) ? beside : program_directory() + "/../../proxy/spindle-proxy";
 }
 
 std::string program_directory() { return fs::read_symlink("/proc/self/exe").parent_path().string(); }

@@ -49,6 +49,8 @@ class Proxy {
   int port_ = 0;
 };
 
+/// The spindle-proxy that belongs to this program.
+std::string proxy_program();
 /// The directory that this program was started from; spindle-proxy is looked for there and in ../../proxy.
 std::string program_directory();
 /// Where spools and files are written: SPINDLE_BENCH_DIR, or the working directory.
