@@ -1,0 +1,108 @@
+#include <stdlib.h>
+
+#include <catch2/catch.hpp>
+
+#include "golden.hpp"
+#include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/verify.hpp"
+
+using namespace spindle;
+using namespace spindle::spool;
+
+// Spools that earlier versions wrote (tests/spool/golden, never written again): this one reads them as they did.
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A golden spool to work on.
+class Golden {
+ public:
+  explicit Golden(const fs::path& at) {
+    std::string name = (fs::temp_directory_path() / "spindle-golden-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()));
+    path_ = name;
+    fs::copy(at / "spool", path_ / "spool");
+  }
+  ~Golden() { fs::remove_all(path_); }
+  Golden(const Golden&) = delete;
+  Golden& operator=(const Golden&) = delete;
+
+  std::string spool() const { return (path_ / "spool").string(); }
+  fs::path newest() const {
+    fs::path newest;
+    for (const auto& entry : fs::directory_iterator(spool())) {
+      if (parse_segment_name(entry.path().filename().string())) newest = std::max(newest, entry.path());
+    }
+    return newest;
+  }
+
+ private:
+  fs::path path_;
+};
+
+std::vector<fs::path> cases() {
+  std::vector<fs::path> found;
+  for (const auto& version : fs::directory_iterator(SPINDLE_GOLDEN_SPOOLS)) {
+    for (const auto& entry : fs::directory_iterator(version)) {
+      if (fs::exists(entry.path() / "expected.txt")) found.push_back(entry.path());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+void overwrite(const fs::path& path, std::size_t at, BytesView bytes) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+void check_refused(const std::string& spool, const std::string& part) {
+  for (const Loss loss : {Loss::refuse, Loss::accept}) {
+    auto log = recover(
+        posix_files(), spool, "ffffffffffffffff", [](const Record&) { return Result<void>(); }, segment_bytes_min,
+        loss);
+    REQUIRE_FALSE(log);
+    CHECK(log.error().code == ErrorCode::newer_format);
+    CHECK(log.error().text.find(part) != std::string::npos);
+    CHECK(log.error().text.find("newer Spindle: use that version") != std::string::npos);
+  }
+  auto verified = verify(posix_files(), spool, [](const Damage&) {});
+  REQUIRE_FALSE(verified);
+  CHECK(verified.error().code == ErrorCode::newer_format);
+}
+
+}  // namespace
+
+TEST_CASE("every golden spool is read as the version that wrote it did") {
+  REQUIRE(cases().size() >= 6);
+  for (const fs::path& one : cases()) {
+    const Golden golden(one);
+    CAPTURE(one.string());
+    CHECK(describe_spool(golden.spool()) == read_text(one / "expected.txt"));
+  }
+}
+
+TEST_CASE("a golden spool of a newer format version is refused and left as it is") {
+  const Golden golden(fs::path(SPINDLE_GOLDEN_SPOOLS) / "v1" / "plain");
+  const fs::path newest = golden.newest();
+  SECTION("a larger version") { overwrite(newest, 8, BytesView("\2", 1)); }
+  SECTION("a header flag that this version does not know") { overwrite(newest, 12, BytesView("\4", 1)); }
+  const std::string before = read_text(newest);
+  check_refused(golden.spool(), newest.filename().string());
+  CHECK((read_text(newest) == before));
+}
+
+TEST_CASE("a golden spool with a record that must be understood and is not known is refused") {
+  const Golden golden(fs::path(SPINDLE_GOLDEN_SPOOLS) / "v1" / "plain");
+  const fs::path newest = golden.newest();
+  std::string bytes = read_text(newest);
+  const auto header = parse_header(bytes, "").value();
+  const std::size_t at = bytes.find("settled") - record_header_bytes;
+  const Bytes kind("\x63", 1);
+  bytes.replace(at + 12, 1, kind);
+  set_record_checksum(&bytes[at], 48, {header.salt(), at});
+  overwrite(newest, 0, bytes);
+  check_refused(golden.spool(), "kind 99");
+}
