@@ -11,7 +11,7 @@ const std::string directory = "spool";
 
 }  // namespace
 
-BrokerDriver::BrokerDriver(Setup setup) : setup_(std::move(setup)) {
+BrokerDriver::BrokerDriver(Setup setup) : setup_(std::move(setup)), now_(setup_.now) {
   if (!setup_.disk.empty()) REQUIRE(files_.make_directory(directory));
   for (const auto& [name, bytes] : setup_.disk) REQUIRE(files_.set_contents(directory + "/" + name, bytes));
   start();
@@ -108,6 +108,7 @@ bool BrokerDriver::commit(bool tell) {
   if (!written) FAIL(written.error().message());
   if (!*written && (untold_ == 0 || !tell)) return false;
   if (tell) broker_->on_durable(std::exchange(untold_, 0), now_);
+  if (after_batch) after_batch();
   return true;
 }
 

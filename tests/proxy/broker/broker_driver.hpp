@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -45,6 +46,7 @@ class BrokerDriver {
     std::size_t tail_cache_bytes = spool::tail_cache_bytes_default;
     /// The segments that the first start finds, by name.
     std::map<std::string, Bytes> disk = {};
+    Now now{Instant(std::chrono::hours(1)), 1'700'000'000'000'000'000};
   };
 
   BrokerDriver() : BrokerDriver(Setup{}) {}
@@ -100,14 +102,18 @@ class BrokerDriver {
     Bytes packet;
   };
   std::vector<Stored> stored();
+  /// The oldest event that is kept.
+  std::uint64_t first_offset() const { return reader_->first_offset(); }
 
   BrokerConfig& config() { return setup_.config; }
   std::uint64_t segments_made = 0;
+  /// Called whenever a batch is durable.
+  std::function<void()> after_batch;
 
  private:
   Setup setup_;
   MemoryFiles files_;
-  Now now_{Instant(std::chrono::hours(1)), 1'700'000'000'000'000'000};
+  Now now_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<DirectoryLock> lock_;
   std::unique_ptr<spool::Writer> writer_;

@@ -48,7 +48,8 @@ class Promises {
   void hear_figures(BytesView body);
   void must_be_decided(const std::string& source, std::uint64_t number);
 
-  /// Asks for everything again; the proxy has just been restarted. Changes the log: the last thing to do.
+  /// Asks for everything again; the proxy has just been restarted. Changes the log: the last thing to do. Events of
+  /// segments that were deleted are not asked for.
   void check(BrokerDriver& proxy);
 
  private:

@@ -1,5 +1,6 @@
 #include <iostream>
 
+#include "damaged_state.hpp"
 #include "promises.hpp"
 
 using namespace spindle;
@@ -295,9 +296,19 @@ std::vector<std::uint64_t> batches_of(const Scenario& scenario, bool full) {
   return operations;
 }
 
-/// The power was cut; nothing of what was held back was told.
+/// Damages the state at the head of the newest segment, where another one can serve.
+void damage_newest_state(World& world, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Disk disk = world.proxy.disk();
+  if (segments_on(disk) < 2) return;
+  damage_newest_state(disk, state_damages[random() % std::size(state_damages)], random);
+  for (const auto& [name, bytes] : disk) REQUIRE(world.proxy.files().set_contents("spool/" + name, bytes));
+}
+
+/// The power was cut; nothing of what was held back was told. Sometimes the newest state is damaged, too.
 void after_the_cut(World& world, std::uint64_t seed) {
   world.proxy.power_cut(seed);
+  if (seed % 3 == 0) damage_newest_state(world, seed);
   world.proxy.by_hand = false;
   world.proxy.start();
   if (seed % 2 == 0) {
