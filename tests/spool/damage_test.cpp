@@ -214,6 +214,31 @@ TEST_CASE("truncate_at_record_boundary_detected: the range begins behind the las
   }
 }
 
+TEST_CASE("truncate_every_length: a loss that is accepted is told once, and the log goes on as another") {
+  SmallLog log;
+  const std::uint64_t head_end = log.header(log.newest()).head_end;
+  for (std::uint64_t length = head_end; length < log.used(log.newest()); length += 13) {
+    CAPTURE(length);
+    log.restore();
+    REQUIRE(log.files.set_contents(log.paths.back(), log.contents.back().substr(0, length)));
+    LogUnderTest next(log.files);
+    next.loss = Loss::accept;
+    REQUIRE(next.open());
+    (void)commits_in(log.written, next.digest);
+    CHECK(next.log().restored);
+    CHECK(next.log().incarnation > 1);
+    REQUIRE(next.log().losses.size() == 1);
+    CHECK(next.log().losses[0].from_offset == next.log().next_offset);
+    auto all = next.read_all(0, 1'000);
+    REQUIRE(all);
+    check_events(log.written, 0, *all);
+    REQUIRE(next.commit({events("after", "the loss")}));
+    next.loss = Loss::refuse;
+    REQUIRE(next.open());
+    CHECK(next.log().losses.empty());
+  }
+}
+
 TEST_CASE("zero_tail_vs_corrupt_tail: a torn tail at every byte loses the last batch and nothing else") {
   SmallLog log;
   const Bytes& whole = log.contents[log.newest()];
