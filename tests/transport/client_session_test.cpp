@@ -183,7 +183,7 @@ TEST_CASE("outcomes out of order leave no commit without one") {
   for (int i = 0; i < 5; ++i) f.publish("a");
   (void)f.proxy.hear();
   f.proxy.stored(3, 1, 1, 12);
-  CHECK(f.session.unanswered() == 5);
+  CHECK(f.session.unanswered() == 4);
   f.proxy.stored(1, 5, 5, 10);
   const auto committed = only<Committed>(f.session.take_events());
   REQUIRE(committed.size() == 3);
@@ -240,9 +240,8 @@ TEST_CASE("unknown_session makes the client say hello again, once") {
   CHECK(f.kinds() == std::vector{Kind::publish});
 }
 
-TEST_CASE("fenced, forgotten, rolled back and unsupported sessions never say hello again") {
-  const auto code = GENERATE(ErrorCode::fenced, ErrorCode::source_forgotten, ErrorCode::spool_rolled_back,
-                             ErrorCode::unsupported_version);
+TEST_CASE("fenced and unsupported sessions never say hello again") {
+  const auto code = GENERATE(ErrorCode::fenced, ErrorCode::unsupported_version);
   const bool at_hello = GENERATE(true, false);
   Fixture f;
   f.session.connected(f.proxy.now);
@@ -264,7 +263,7 @@ TEST_CASE("fenced, forgotten, rolled back and unsupported sessions never say hel
   CHECK(f.session.publish({&event, 1}, 1).error().code == ErrorCode::closed);
 }
 
-TEST_CASE("a proxy whose last number went back is a rolled back spool") {
+TEST_CASE("a log whose last number went back in one incarnation is nothing to go on in") {
   Fixture f;
   f.begin();
   f.publish("a");
@@ -275,6 +274,226 @@ TEST_CASE("a proxy whose last number went back is a rolled back spool") {
   const auto failed = only<Failed>(f.session.take_events());
   REQUIRE(failed.size() == 1);
   CHECK(failed[0].why.code == ErrorCode::spool_rolled_back);
+}
+
+TEST_CASE("after a rollback the owner is told what is lost, and what has no outcome goes on from what the log has") {
+  Fixture f;
+  f.begin();
+  const std::uint64_t member = f.attached_member();
+  const wire::DeliveryId held = f.deliver(member, 1, 100, 2);
+  (void)f.session.take_events();
+  for (int i = 0; i < 7; ++i) f.publish("a");
+  const auto first = f.proxy.hear();
+  f.proxy.stored(1, 4, 4, 10);
+  f.proxy.stored(6, 1, 1, 15);  // 5 and 7 have no outcome
+  (void)f.session.take_events();
+  f.session.disconnected(f.proxy.now);
+  f.session.connected(f.proxy.now);
+  auto said = f.proxy.hear();
+  CHECK(said.at(0).as<wire::Hello>().acknowledged == 6);
+  f.proxy.error(ErrorCode::spool_rolled_back, said.at(0).envelope.number);
+  said = f.proxy.hear();
+  REQUIRE(said.size() == 1);
+  const auto hello = said[0].as<wire::Hello>();
+  CHECK(hello.acknowledged == 0);
+  CHECK(hello.spool.empty());
+  CHECK(hello.epoch == 7);
+  f.proxy.incarnation = 1'700'000'000'000;
+  f.proxy.epoch = 1'700'000'000'000;
+  f.proxy.answer_hello(said[0].envelope.number, 2);
+
+  const auto events = f.session.take_events();
+  const auto anew = only<StartedAnew>(events);
+  REQUIRE(anew.size() == 1);
+  CHECK(anew[0].first == 3);
+  CHECK(anew[0].last == 6);
+  CHECK(anew[0].why.code == ErrorCode::spool_rolled_back);
+  CHECK(only<DeliveriesLost>(events).size() == 1);
+  CHECK(f.session.settle(std::vector{f.ack(member, held)}, {}, 1).error().code == ErrorCode::stale);
+  said = f.proxy.hear();
+  REQUIRE(said.at(0).envelope.kind == Kind::attach);
+  CHECK(said[0].as<wire::Attach>().claims.empty());
+  f.answer_attach(said[0].as<wire::Attach>(), said[0].envelope.number);
+  f.publish("a");
+
+  said = f.proxy.hear();
+  REQUIRE(said.size() == 3);
+  CHECK(said[0].as<wire::Publish>().commit == 3);
+  CHECK(said[1].as<wire::Publish>().commit == 4);
+  CHECK(said[2].as<wire::Publish>().commit == 5);
+  // An event that may have been seen keeps its id.
+  CHECK(said[0].packets.at(0).packet.view == first[4].packets.at(0).packet.view);
+  CHECK(said[1].packets.at(0).packet.view == first[6].packets.at(0).packet.view);
+  f.proxy.stored(3, 3, 3, 50);
+  const auto committed = only<Committed>(f.session.take_events());
+  REQUIRE(committed.size() == 2);
+  CHECK(committed[0].first == 5);
+  CHECK(committed[0].outcome.run == 1);
+  CHECK(committed[0].outcome.first_offset == 50);
+  CHECK(committed[1].first == 7);
+  CHECK(committed[1].outcome.run == 2);
+  CHECK(committed[1].outcome.first_offset == 51);
+  CHECK(f.session.unanswered() == 0);
+}
+
+TEST_CASE("in a restored log that lost nothing of a source, numbers and packets stay as they are") {
+  Fixture f;
+  f.begin();
+  f.publish("a");
+  f.publish("a");
+  (void)f.proxy.hear();
+  f.proxy.stored(1, 1, 1, 10);
+  f.proxy.incarnation = 9;
+  f.reconnect(2);  // the second was stored before the copy was made
+  CHECK(only<StartedAnew>(f.session.take_events()).empty());
+  const auto said = f.proxy.hear();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].as<wire::Publish>().commit == 2);
+}
+
+TEST_CASE("a forgotten source goes on under a new epoch, and never sends again what may be stored") {
+  Fixture f;
+  f.begin(40);
+  f.proxy.commits_max = 2;
+  f.reconnect(40);
+  (void)f.proxy.hear();
+  for (int i = 0; i < 4; ++i) f.publish("a");
+  CHECK(f.proxy.hear().size() == 2);
+  f.proxy.stored(41, 1, 1, 10);
+  (void)f.session.take_events();
+  f.session.disconnected(f.proxy.now);
+  f.session.connected(f.proxy.now);
+  auto said = f.proxy.hear();
+  f.proxy.error(ErrorCode::source_forgotten, said.at(0).envelope.number);
+  said = f.proxy.hear();
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].as<wire::Hello>().epoch == 0);
+  f.proxy.epoch = 90;
+  f.proxy.answer_hello(said[0].envelope.number, 0);
+  const auto events = f.session.take_events();
+  REQUIRE(only<StartedAnew>(events).size() == 1);
+  CHECK(only<StartedAnew>(events)[0].last < only<StartedAnew>(events)[0].first);
+  const auto committed = only<Committed>(events);
+  REQUIRE(committed.size() == 1);
+  CHECK(committed[0].first == 2);
+  CHECK(committed[0].outcome.status == wire::OutcomeStatus::refused);
+  CHECK(committed[0].outcome.code == ErrorCode::source_forgotten);
+  said = f.proxy.hear();
+  REQUIRE(said.size() == 2);  // the two that were never sent
+  CHECK(said[0].as<wire::Publish>().commit == 1);
+  CHECK(said[1].as<wire::Publish>().commit == 2);
+}
+
+TEST_CASE("in another spool what has no outcome is packed anew: its epoch was not granted there") {
+  Fixture f;
+  f.begin();
+  const std::uint64_t member = f.attached_member();
+  const wire::DeliveryId held = f.deliver(member, 1, 100, 1);
+  const std::vector<OutgoingEvent> events{event_on("a", "\x01"), event_on("b", "\x02")};
+  CHECK(f.session.publish(events, 5));
+  CHECK(f.session.settle(std::vector{f.ack(member, held)}, events, 6));
+  (void)f.proxy.hear();
+  const bool acknowledged = GENERATE(false, true);
+  if (acknowledged) f.proxy.stored(1, 1, 2, 10);
+  (void)f.session.take_events();
+  f.session.disconnected(f.proxy.now);
+  f.session.connected(f.proxy.now);
+  auto said = f.proxy.hear();
+  if (acknowledged) {
+    f.proxy.error(ErrorCode::source_forgotten, said.at(0).envelope.number);
+    said = f.proxy.hear();
+  }
+  f.proxy.spool = "spool-b";
+  f.proxy.epoch = 3;
+  f.proxy.answer_hello(said.at(0).envelope.number, 0);
+  const auto anew = only<StartedAnew>(f.session.take_events());
+  REQUIRE(anew.size() == 1);
+  CHECK(anew[0].last == (acknowledged ? 1 : 0));
+  said = f.proxy.hear();
+  f.answer_attach(said.at(0).as<wire::Attach>(), said.at(0).envelope.number);
+  said = f.proxy.hear();
+  REQUIRE(said.size() == (acknowledged ? 1 : 2));
+  const Said& last = said.back();
+  CHECK(last.as<wire::Settle>().first_number == (acknowledged ? 1 : 2));
+  REQUIRE(last.packets.size() == 2);
+  wire::Values values;
+  for (const auto& pair : last.packets) {
+    auto packet = wire::Packet::parse(pair.packet.view, values);
+    REQUIRE(packet);
+    CHECK(packet->header().epoch == 3);
+    CHECK(packet->header().topic_count == (acknowledged ? 0 : 1));
+    CHECK(packet->header().time_ns == 6);
+    CHECK(packet->events().at(0).data == (pair.topic.view == "a" ? "\x01" : "\x02"));
+  }
+}
+
+TEST_CASE("a log that does not take a source that asks for nothing either ends the session") {
+  Fixture f;
+  f.begin();
+  f.session.disconnected(f.proxy.now);
+  f.session.connected(f.proxy.now);
+  for (int i = 0; i < 2; ++i) f.proxy.error(ErrorCode::source_forgotten, f.proxy.hear().at(0).envelope.number);
+  CHECK(only<Failed>(f.session.take_events()).size() == 1);
+  CHECK(f.proxy.hear().empty());
+}
+
+TEST_CASE("turns that publish nothing pass a publish that is halted for space") {
+  Fixture f;
+  f.begin();
+  const std::uint64_t member = f.attached_member();
+  wire::DeliveryId id = f.deliver(member, 1, 100, 10);
+  const OutgoingEvent event = event_on("a");
+  f.publish("a");                                                  // 1
+  CHECK(f.session.settle(std::vector{f.ack(member, id)}, {}, 1));  // 2, bare
+  ++id.offset;
+  CHECK(f.session.settle(std::vector{f.ack(member, id)}, {&event, 1}, 1));  // 3
+  ++id.offset;
+  CHECK(f.session.acknowledge_each(member, id, 3));  // 4 to 6, bare
+  (void)f.proxy.hear();
+  wire::Halted halted;
+  halted.number = 1;
+  halted.code = "spool_full";
+  halted.retry_after_ms = 100;
+  f.proxy.say(halted);
+  id.offset += 3;
+  CHECK(f.session.acknowledge_each(member, id, 2));  // 7 and 8, bare
+  f.publish("b");                                    // 9
+  (void)f.session.take_events();
+  f.session.on_tick(f.proxy.now + 100ms);
+  auto said = f.proxy.hear();
+  REQUIRE(said.at(0).envelope.kind == Kind::resume);
+  CHECK(said[0].as<wire::Resume>().number == 1);
+  const auto bare = said.at(1).as<wire::Settle>();
+  CHECK(bare.first_number == 1);
+  REQUIRE(bare.turns.size() == 2);
+  CHECK(bare.turns[1].run == 3);
+  CHECK(said[1].packets.empty());
+  CHECK(said.at(2).as<wire::Publish>().commit == 5);
+  CHECK(said.at(3).as<wire::Settle>().first_number == 6);
+  CHECK(said[3].packets.size() == 1);
+
+  // The bare ones are taken; the publish is halted again, and those given meanwhile pass it too.
+  f.proxy.stored(1, 4, 0, 0);
+  const auto committed = only<Committed>(f.session.take_events());
+  REQUIRE(committed.size() == 2);
+  CHECK(committed[0].first == 2);
+  CHECK(committed[0].outcome.run == 1);
+  CHECK(committed[1].first == 4);
+  CHECK(committed[1].outcome.run == 3);
+  halted.number = 5;
+  f.proxy.say(halted);
+  CHECK(f.session.halted());
+  f.session.on_tick(f.proxy.now + 100ms);
+  said = f.proxy.hear();
+  REQUIRE(said.size() == 5);
+  CHECK(said[1].as<wire::Settle>().first_number == 5);
+  CHECK(said[1].as<wire::Settle>().turns.at(0).run == 2);
+  CHECK(said[2].as<wire::Publish>().commit == 7);  // the order of events is as given
+  CHECK(said[3].as<wire::Settle>().first_number == 8);
+  CHECK(said[4].as<wire::Publish>().commit == 9);
+  f.proxy.stored(5, 5, 3, 10);
+  CHECK(f.session.unanswered() == 0);
+  CHECK_FALSE(f.session.halted());
 }
 
 TEST_CASE("a passing refusal of hello is tried again later") {

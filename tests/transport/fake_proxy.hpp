@@ -75,7 +75,7 @@ class FakeProxy {
     welcome.session = session = ++sessions_;
     welcome.epoch = epoch;
     welcome.spool = spool;
-    welcome.incarnation = 1;
+    welcome.incarnation = incarnation;
     welcome.last_number = last_number;
     welcome.lease_ms = 10'000;
     welcome.publish_window_bytes = window_bytes;
@@ -100,6 +100,7 @@ class FakeProxy {
   std::uint64_t session = 0;
   std::uint64_t epoch = 7;
   std::string spool = "spool-a";
+  std::uint64_t incarnation = 1;
   std::uint64_t window_bytes = 8 * 1024 * 1024;
   std::uint64_t commits_max = 1024;
 

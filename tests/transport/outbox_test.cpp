@@ -62,7 +62,7 @@ TEST_CASE("the outbox holds no bytes when everything has an outcome") {
   while (outbox.next(1, ++number)) {
   }
   CHECK(outbox.in_flight());
-  outbox.rewind(100);
+  outbox.halt(100);
   while (outbox.next(1, ++number)) {
   }
   wire::Outcome outcome;

@@ -95,6 +95,8 @@ Result<void> Client::follow(const transport::SessionEvent& event) {
     if (!std::exchange(lost_, true)) report("lost the proxy, trying again: " + lost->why.text);
   } else if (const auto* halted = std::get_if<Halted>(&event)) {
     report("the proxy stores nothing for now, waiting: " + halted->why.message());
+  } else if (const auto* anew = std::get_if<StartedAnew>(&event)) {
+    report(transport::describe(*anew));
   } else if (const auto* trouble = std::get_if<Trouble>(&event)) {
     trouble_ = trouble->what.message();
     if (greeted_) report(trouble_);

@@ -65,10 +65,12 @@ class DurablePublisher {
       if (!turn) return give_up(turn.error());
       for (const auto& event : turn->events) {
         if (const auto* committed = std::get_if<Committed>(&event)) note(*committed);
+        if (const auto* anew = std::get_if<StartedAnew>(&event)) lost_ = lost_ || anew->last >= anew->first;
       }
       tell_outcomes();
       if (auto printed = print(std::exchange(receipts_, {})); !printed) return give_up(printed.error());
       if (turn->stops > 0) interrupt();
+      if (turn->stops > 0 && client_.session().halted()) return give_up_halted();
       // Waiting for a proxy that is away is what the user did not want to do any longer.
       if (turn->stops > 1 || (turn->stops > 0 && !client_.session().ready())) {
         return give_up({ErrorCode::closed, "interrupted"});
@@ -176,8 +178,16 @@ class DurablePublisher {
     return failed({why.code, why.text + unknown});
   }
 
+  /// Nobody knows when the proxy stores again, and to leave is safe: nothing of this is under way.
+  int give_up_halted() {
+    std::uint64_t events = 0;
+    for (const Commit& commit : commits_) events += commit.fate ? 0 : commit.events;
+    return failed({ErrorCode::closed, "interrupted while the proxy stores nothing: the last " +
+                                          std::to_string(events) + " events were not stored; publish them again"});
+  }
+
   int exit_code() const {
-    if (refused_ || interrupted_) return exit_failure;
+    if (refused_ || interrupted_ || lost_) return exit_failure;
     return input_.wrong() ? exit_usage : exit_ok;
   }
 
@@ -191,6 +201,7 @@ class DurablePublisher {
   std::uint64_t published_ = 0;  // on the topic in epoch_, by the commits before commits_
   bool refused_ = false;
   bool interrupted_ = false;
+  bool lost_ = false;  // what was acknowledged: the spool is an older copy
   bool told_wrong_ = false;
 };
 

@@ -128,6 +128,8 @@ void Worker::handle(transport::SessionEvent& event) {
     runtime_.lose(gone->member, gone->deliveries);
   } else if (auto* refused = std::get_if<ev::AttachRefused>(&event)) {
     on_attach_refused(refused->member, refused->why);
+  } else if (auto* anew = std::get_if<ev::StartedAnew>(&event)) {
+    log::error(concat(settings_.source, " goes on: ", transport::describe(*anew)));
   } else if (auto* trouble = std::get_if<ev::Trouble>(&event)) {
     log::warn(trouble->what.message());
   } else if (auto* failed = std::get_if<ev::Failed>(&event)) {

@@ -29,10 +29,13 @@ void ClientSession::say_hello() {
   session_ = 0;
   wire::Hello hello;
   hello.source = options_.source;
-  hello.epoch = welcome_.epoch;
-  hello.spool = welcome_.spool;
-  hello.incarnation = welcome_.incarnation;
-  hello.acknowledged = welcome_.spool.empty() ? 0 : outbox_.acknowledged();
+  // A log that was rolled back knows the epoch, or gives one above it; one that forgot the source refuses it.
+  if (!anew_ || anew_->code == ErrorCode::spool_rolled_back) hello.epoch = welcome_.epoch;
+  if (!anew_) {
+    hello.spool = welcome_.spool;
+    hello.incarnation = welcome_.incarnation;
+    hello.acknowledged = welcome_.spool.empty() ? 0 : outbox_.acknowledged();
+  }
   hello_number_ = queue(hello);
   state_ = State::greeting;
 }
@@ -174,6 +177,7 @@ std::uint64_t ClientSession::attach(wire::Attach request) {
   request.member = ++last_member_;
   Member& member = members_[request.member];
   member.request = std::move(request);
+  member.may_create = member.request.create;
   if (session_ != 0) send_attach(member);
   return last_member_;
 }

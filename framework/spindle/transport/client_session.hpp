@@ -98,6 +98,8 @@ class ClientSession {
   std::vector<SessionEvent> take_events();
 
   bool ready() const { return state_ == State::ready; }
+  /// Nothing is stored for now, and no commit is under way: those without an outcome are not stored.
+  bool halted() const { return state_ == State::ready && halts_in_a_row_ > 0 && !outbox_.in_flight(); }
   bool failed() const { return state_ == State::closed; }
   /// 0 while there is none.
   std::uint64_t session() const { return session_; }
@@ -111,6 +113,7 @@ class ClientSession {
     std::uint64_t asked_by = 0;  // number of the attach without an answer
     std::optional<Instant> again_at;
     Holdings held;
+    bool may_create = false;  // as its owner asked: a log that is another one may not have the group
   };
   struct AdminRequest {
     std::uint64_t id = 0;
@@ -123,6 +126,9 @@ class ClientSession {
   void end_session(const Error& why, State next);
   void end_for_good(Error why);
   void send_attach(Member& member);
+  void start_anew(const Error& why);
+  Result<void> begin_in(const wire::Welcome& welcome);
+  void go_on_in(const wire::Welcome& welcome, bool other_spool);
   void send_admin(const AdminRequest& request);
   void become_ready_if_attached();
   bool expects_answer() const;
@@ -152,6 +158,8 @@ class ClientSession {
   std::uint64_t last_number_ = 0;   // of messages; never begins anew, so answers to old sessions match nothing
   std::uint64_t hello_number_ = 0;  // of the newest hello
   std::optional<Instant> hello_at_;
+  /// Why the log does not have what it should: the next hello asks for nothing of it.
+  std::optional<Error> anew_;
   std::optional<Instant> resume_at_;
   Instant renew_at_{};
   std::uint64_t halts_in_a_row_ = 0;

@@ -15,11 +15,13 @@ constexpr Duration resume_after_min = std::chrono::milliseconds(10);
 bool is_fatal(ErrorCode code) {
   switch (code) {
     case ErrorCode::fenced:
-    case ErrorCode::source_forgotten:
-    case ErrorCode::spool_rolled_back:
     case ErrorCode::unsupported_version: return true;
     default: return false;
   }
+}
+
+bool is_of_lost_past(ErrorCode code) {
+  return code == ErrorCode::source_forgotten || code == ErrorCode::spool_rolled_back;
 }
 
 Duration as_ms(std::uint64_t ms) {
@@ -88,7 +90,7 @@ void ClientSession::on_welcome(const wire::Welcome& welcome) {
     return end_for_good({ErrorCode::no_spool, "the proxy had a spool and has none now; start it with --spool"});
   }
   if (!welcome.spool.empty()) {
-    if (auto begun = outbox_.begin(welcome); !begun) return end_for_good(begun.error());
+    if (auto begun = begin_in(welcome); !begun) return end_for_good(begun.error());
   }
   welcome_ = welcome;
   session_ = welcome.session;
@@ -102,6 +104,55 @@ void ClientSession::on_welcome(const wire::Welcome& welcome) {
   for (auto& [number, member] : members_) send_attach(member);
   for (const AdminRequest& request : std::exchange(to_ask_, {})) send_admin(request);
   become_ready_if_attached();
+}
+
+/// The log may be another one than before, or an older copy of it.
+Result<void> ClientSession::begin_in(const wire::Welcome& welcome) {
+  const bool other_spool = !welcome_.spool.empty() && welcome.spool != welcome_.spool;
+  const bool other_time = !welcome_.spool.empty() && welcome.incarnation != welcome_.incarnation;
+  if (other_spool || other_time || anew_) {
+    for (auto& [number, member] : members_) member.request.create = member.may_create;
+  }
+  const bool shorter = other_time && welcome.last_number < outbox_.acknowledged();
+  if (!other_spool && !shorter && !anew_) return outbox_.begin(welcome);
+  if (!anew_) {
+    anew_ = {other_spool ? ErrorCode::source_forgotten : ErrorCode::spool_rolled_back,
+             other_spool ? "the proxy has another spool than before" : "the spool was restored from an older copy"};
+  }
+  go_on_in(welcome, other_spool);
+  return {};
+}
+
+/// Nothing that is held can be settled any more, and what has no outcome follows what the log has.
+void ClientSession::go_on_in(const wire::Welcome& welcome, bool other_spool) {
+  const Error why = *std::exchange(anew_, std::nullopt);
+  StartedAnew told{why, 1, 0};
+  Outbox::NewLog log;
+  log.other = other_spool;
+  if (other_spool) {
+    told.last = outbox_.acknowledged();  // of the other one: nothing of this process is here
+  } else if (why.code == ErrorCode::spool_rolled_back) {
+    told.first = welcome.last_number + 1;
+    told.last = outbox_.acknowledged();
+  } else {
+    log.in_doubt = Error{why.code, "it was sent and may be stored or not: " + why.text};
+  }
+  events_.emplace_back(std::move(told));
+  for (auto& [number, member] : members_) {
+    if (auto lost = member.held.keep_only({}); !lost.empty()) {
+      events_.emplace_back(DeliveriesLost{number, std::move(lost)});
+    }
+  }
+  outbox_.begin_anew(welcome, log, events_);
+  release_settled();
+}
+
+/// Once: a log that does not take a source that asks for nothing either is no log to go on in.
+void ClientSession::start_anew(const Error& why) {
+  if (anew_) return end_for_good(why);
+  end_session(why, State::waiting);
+  anew_ = why;
+  say_hello();
 }
 
 /// Commits go after the claims: a settle refers to what they claim.
@@ -133,7 +184,7 @@ void ClientSession::release_settled() {
 }
 
 void ClientSession::on_halted(const wire::Halted& halted, Instant now) {
-  outbox_.rewind(halted.number);
+  outbox_.halt(halted.number);
   halted_from_ = halted.number;
   resume_at_ = now + std::max(as_ms(halted.retry_after_ms), resume_after_min);
   const ErrorCode code = error_code_named(halted.code).value_or(ErrorCode::unavailable);
@@ -205,6 +256,7 @@ void ClientSession::on_hello_error(const wire::ErrorMessage& message, Instant no
   const bool may_pass = message.error_class == name(ErrorClass::passing) ||
                         error.code == ErrorCode::unknown_session || error.code == ErrorCode::number_gap ||
                         error.code == ErrorCode::io_error;
+  if (is_of_lost_past(error.code)) return start_anew(error);
   if (!may_pass) return end_for_good(error);
   end_session(error, State::waiting);
   events_.emplace_back(Trouble{error});
@@ -212,6 +264,7 @@ void ClientSession::on_hello_error(const wire::ErrorMessage& message, Instant no
 }
 
 void ClientSession::on_session_error(const Error& error, Instant now) {
+  if (is_of_lost_past(error.code)) return start_anew(error);
   if (is_fatal(error.code)) return end_for_good(error);
   end_session(error, State::waiting);
   if (error.code == ErrorCode::unknown_session) return say_hello();

@@ -85,12 +85,22 @@ struct AdminAnswered {
   Result<Bytes> body;
 };
 
+/// The log does not have what was acknowledged, or does not know this source any more: it was restored from an older
+/// copy, is another one, or forgot a source that was idle for long. The session goes on in it by itself; commits
+/// without an outcome follow, or are refused with this error when they may be stored already.
+struct StartedAnew {
+  Error why;
+  /// Numbers of the commits that were acknowledged and are not in the log; none when last < first.
+  std::uint64_t first = 1;
+  std::uint64_t last = 0;
+};
+
 /// Something went wrong that the session gets over by itself: for the log.
 struct Trouble {
   Error what;
 };
 
-/// The end: this source was fenced, forgotten, rolled back or refused, and never says hello again. Commits without an
+/// The end: this source was fenced or refused, and never says hello again. Commits without an
 /// outcome have none.
 struct Failed {
   Error why;
@@ -98,10 +108,14 @@ struct Failed {
 
 }  // namespace session_event
 
+/// One line for people: which commits are lost, and why.
+std::string describe(const session_event::StartedAnew& anew);
+
 using SessionEvent =
     std::variant<session_event::Welcomed, session_event::Ready, session_event::Lost, session_event::Committed,
                  session_event::Halted, session_event::Delivered, session_event::Attached,
                  session_event::AttachRefused, session_event::DeliveriesLost, session_event::Detached,
-                 session_event::AdminAnswered, session_event::Trouble, session_event::Failed>;
+                 session_event::AdminAnswered, session_event::StartedAnew, session_event::Trouble,
+                 session_event::Failed>;
 
 }  // namespace spindle::transport
