@@ -49,6 +49,7 @@ BrokerState::BrokerState(BrokerConfig config) : config_(std::move(config)), rand
 void BrokerState::on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now) {
   if (frames.empty()) return;
   const wire::Head head(frames[0].view, values_);
+  if (is_deaf_to(peer, head, now)) return;
   if (!head.ok()) return send_error(peer, head.envelope().number, head.error());
   if (frames.size() % 2 == 0) {
     return send_error(peer, head.envelope().number,
@@ -70,6 +71,28 @@ void BrokerState::on_message(const Peer& peer, std::span<const SharedBytes> fram
   session->lease_until = now.instant + config_.lease;
   if (renews) return;
   dispatch(*session, head, frames.subspan(1), now);
+}
+
+/// Who asks on while the answers to what it asked wait for a disk that hangs is not heard, or the answers would fill
+/// the memory. Nothing is lost: a commit that was not heard leaves a gap in the numbers, a hello is said again.
+bool BrokerState::is_deaf_to(const Peer& peer, const wire::Head& head, Now now) {
+  using wire::Kind;
+  const std::size_t waiting = ledger_->held_answer_bytes(peer);
+  Session* session = session_of(peer);
+  const bool all_full = ledger_->held_answer_bytes() > held_answer_bytes_max && (waiting > 0 || session == nullptr);
+  if (waiting <= held_answer_bytes_per_peer_max && !all_full) return false;
+  const Kind kind = head.envelope().kind;
+  const bool unanswered = kind == Kind::renew || kind == Kind::resume || kind == Kind::credit ||
+                          kind == Kind::extend || kind == Kind::goodbye;
+  if (head.ok() && unanswered) return false;
+  if (session != nullptr) session->lease_until = now.instant + config_.lease;  // it is alive, after all
+  unheard_.add();
+  if (auto count = unheard_.due(now.instant)) {
+    log::warn("did not hear " + std::to_string(count) +
+              " messages: answers to what clients asked before fill held_answer_bytes_max (32 MiB), or those of one "
+              "client held_answer_bytes_per_peer_max (1 MiB), while the disk is slow");
+  }
+  return true;
 }
 
 void BrokerState::dispatch(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now) {

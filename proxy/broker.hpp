@@ -59,6 +59,8 @@ class Broker {
     std::uint64_t incarnation = 0;
     /// The oldest event that is kept.
     std::uint64_t first_offset = 0;
+    /// Its end was lost, or it is a copy: what was granted behind it must never be granted again.
+    bool restored = false;
   };
   /// Without a log it is a live-only proxy: sessions work, durable work is refused with no_spool.
   void start(std::optional<Log> log, Now now);

@@ -15,6 +15,7 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   auto attach = wire::decode<wire::Attach>(head);
   if (!attach) return send_error(session, answers, attach.error());
   if (session.source.empty()) return send_error(session, answers, {ErrorCode::denied, "this session has no source"});
+  if (session.knows_other_log) attach->claims.clear();
   Group::Joining joining{
       key_of(session, attach->member), {}, attach->credit_events, attach->credit_bytes, std::move(attach->claims)};
   for (const std::string& text : attach->patterns) {
@@ -75,7 +76,8 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     if (attach.start.at == wire::Start::At::offset) {
       start = std::clamp(attach.start.offset, first_offset_, ledger_->next_offset());
     }
-    auto made = std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, 1}, *settings, start, run_);
+    auto made =
+        std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, incarnation_}, *settings, start, run_);
     GroupRecord create;
     create.group = made->id();
     wire::Writer to(create.value);
@@ -196,6 +198,7 @@ void BrokerState::tick_groups(Now now) {
 
 std::vector<ReadRequest> BrokerState::take_reads(Now now) {
   std::vector<ReadRequest> reads;
+  if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
   for (const auto& [id, group] : groups_) {
     if (auto from = group->wants(ledger_->durable_end(), now)) reads.push_back({id, *from, read_bytes_max});
   }

@@ -159,14 +159,23 @@ Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
   return {};
 }
 
+/// The log is an older copy of itself. Nobody knows which epochs and delivery ids were given since: new ones are
+/// above all that could have been. The wall clock says so for epochs, which only ever went up by one for each
+/// process.
+void BrokerState::leave_lost_time(Now now) {
+  last_epoch_ = std::max(last_epoch_, static_cast<std::uint64_t>(now.wall_ns / 1'000'000));
+  for (auto& [id, group] : groups_) group->raise_generation(incarnation_);
+}
+
 void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   ++run_;
-  own_epoch_ = ++last_epoch_;
   if (log) {
     spool_ = std::move(log->spool);
     incarnation_ = log->incarnation;
     first_offset_ = log->first_offset;
+    if (log->restored) leave_lost_time(now);
   }
+  own_epoch_ = ++last_epoch_;
   ledger_ = std::make_unique<Ledger>(log ? std::move(log->appender) : nullptr, [this] { return state(); });
   if (!ledger_->has_log()) return;
   ledger_->set_durable_end(ledger_->next_offset());

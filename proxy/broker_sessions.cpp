@@ -27,6 +27,8 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
   // Logged first: the older process that is fenced by it must not hear of that sooner than it is durable.
   if (*source != nullptr && (hello->epoch == 0 || hello->epoch != (*source)->epoch)) grant_epoch(**source, now);
   Session& session = open_session(peer, *hello, now);
+  session.knows_other_log = (!hello->spool.empty() && hello->spool != spool_) ||
+                            (hello->incarnation != 0 && hello->incarnation != incarnation_);
   if (*source != nullptr) session.epoch = (*source)->epoch;
   wire::Welcome welcome;
   welcome.answers = answers;

@@ -15,6 +15,7 @@
 #include "proxy/broker_config.hpp"
 #include "proxy/group.hpp"
 #include "proxy/ledger.hpp"
+#include "proxy/log.hpp"
 #include "proxy/log_records.hpp"
 #include "proxy/session.hpp"
 #include "proxy/source_table.hpp"
@@ -69,6 +70,7 @@ class BrokerState {
 
  private:
   // broker.cpp
+  bool is_deaf_to(const Peer& peer, const wire::Head& head, Now now);
   void dispatch(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
   template <class M>
   void send(Session& session, const M& message, std::uint64_t batch, std::vector<wire::TopicPacket> packets = {});
@@ -149,6 +151,7 @@ class BrokerState {
 
   // broker_recovery.cpp
   Bytes state() const;
+  void leave_lost_time(Now now);
   Result<void> restore(BytesView state, Now now);
   Result<void> replay_events(const spool::Record& record);
   Result<void> replay_settle(const spool::Record& record, Now now);
@@ -173,6 +176,7 @@ class BrokerState {
   std::unordered_map<Peer, std::uint64_t> session_of_peer_;
   std::map<std::string, std::uint64_t, std::less<>> session_of_source_;
   std::set<Peer> told_unknown_;
+  log::Throttle unheard_;
   /// Sessions that have outcomes to be sent.
   std::vector<std::uint64_t> answering_;
   struct Unanswered {
@@ -211,6 +215,12 @@ inline constexpr Duration source_clock_interval_max = std::chrono::minutes(5);
 inline constexpr Duration forget_grace = std::chrono::hours(1);
 /// Sources that are forgotten, or found to be present, at once.
 inline constexpr std::size_t sources_looked_at_max = 256;
+/// Answers that wait for the disk, to one connection and to all: who asks on beyond it is not heard. One answer
+/// always goes over.
+inline constexpr std::size_t held_answer_bytes_per_peer_max = 1024 * 1024;
+inline constexpr std::size_t held_answer_bytes_max = 32 * 1024 * 1024;
+/// Answers and deliveries together: beyond it nothing more is read for groups.
+inline constexpr std::size_t held_bytes_max = 64 * 1024 * 1024;
 /// The sum of all publish windows: what clients may make the proxy hold that is not on disk yet.
 inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -114,6 +115,10 @@ class Group {
   const std::string& name() const { return identity_.name; }
   std::uint64_t id() const { return identity_.id; }
   std::uint64_t generation() const { return identity_.generation; }
+  /// No delivery id that was ever given out fits any more. Before begin_run().
+  void raise_generation(std::uint64_t at_least) {
+    identity_.generation = std::max(identity_.generation + 1, at_least);
+  }
   const GroupSettings& settings() const { return settings_; }
 
   // --- logged state -------------------------------------------------------------------------------------------

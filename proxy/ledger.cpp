@@ -1,8 +1,19 @@
 #include "proxy/ledger.hpp"
 
-#include <iterator>
-
 namespace spindle::proxy {
+namespace {
+
+/// What it takes in memory, roughly; a message is never for free. Packets are those of deliveries, which credit
+/// bounds.
+std::size_t head_bytes(const wire::Message& message) { return 256 + message.head.size(); }
+
+std::size_t size_of(const wire::Message& message) {
+  std::size_t bytes = head_bytes(message);
+  for (const wire::TopicPacket& pair : message.packets) bytes += 64 + pair.packet.view.size();
+  return bytes;
+}
+
+}  // namespace
 
 Ledger::Ledger(std::unique_ptr<spool::Appender> appender, std::function<Bytes()> state)
     : appender_(std::move(appender)), state_(std::move(state)) {}
@@ -43,13 +54,31 @@ void Ledger::on_durable(std::uint64_t batch) {
 }
 
 void Ledger::hold(Peer peer, wire::Message message, std::uint64_t batch) {
+  held_bytes_ += size_of(message);
+  held_answer_bytes_ += head_bytes(message);
+  held_answer_bytes_of_[peer] += head_bytes(message);
   held_[batch].push_back({std::move(peer), std::move(message), batch});
+}
+
+std::size_t Ledger::held_answer_bytes(const Peer& peer) const {
+  auto found = held_answer_bytes_of_.find(peer);
+  return found == held_answer_bytes_of_.end() ? 0 : found->second;
+}
+
+void Ledger::release(const Outgoing& outgoing) {
+  held_bytes_ -= size_of(outgoing.message);
+  held_answer_bytes_ -= head_bytes(outgoing.message);
+  auto found = held_answer_bytes_of_.find(outgoing.peer);
+  if ((found->second -= head_bytes(outgoing.message)) == 0) held_answer_bytes_of_.erase(found);
 }
 
 std::vector<Outgoing> Ledger::take_outgoing() {
   std::vector<Outgoing> ready;
   while (!held_.empty() && held_.begin()->first <= durable_batch_) {
-    for (Outgoing& outgoing : held_.begin()->second) ready.push_back(std::move(outgoing));
+    for (Outgoing& outgoing : held_.begin()->second) {
+      release(outgoing);
+      ready.push_back(std::move(outgoing));
+    }
     held_.erase(held_.begin());
   }
   return ready;
@@ -60,7 +89,10 @@ std::vector<Outgoing> Ledger::fail() {
   std::vector<Outgoing> never;
   const auto first = held_.upper_bound(durable_batch_);
   for (auto batch = first; batch != held_.end(); ++batch) {
-    std::move(batch->second.begin(), batch->second.end(), std::back_inserter(never));
+    for (Outgoing& outgoing : batch->second) {
+      release(outgoing);
+      never.push_back(std::move(outgoing));
+    }
   }
   held_.erase(first, held_.end());
   return never;

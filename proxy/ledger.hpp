@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "proxy/broker.hpp"
@@ -42,6 +43,10 @@ class Ledger {
   /// The message leaves once `batch` is durable.
   void hold(Peer peer, wire::Message message, std::uint64_t batch);
   std::vector<Outgoing> take_outgoing();
+  /// Bytes of messages that wait; without the packets in them, of all and of those to this peer.
+  std::size_t held_bytes() const { return held_bytes_; }
+  std::size_t held_answer_bytes() const { return held_answer_bytes_; }
+  std::size_t held_answer_bytes(const Peer& peer) const;
   /// The disk failed: nothing more becomes durable, and what is held from now on waits for nothing. Returns what was
   /// held for batches that are not durable: it must never leave.
   std::vector<Outgoing> fail();
@@ -58,6 +63,10 @@ class Ledger {
   };
   std::deque<Taken> taken_;
   std::map<std::uint64_t, std::vector<Outgoing>> held_;
+  void release(const Outgoing& outgoing);
+  std::size_t held_bytes_ = 0;
+  std::size_t held_answer_bytes_ = 0;
+  std::unordered_map<Peer, std::size_t> held_answer_bytes_of_;
   bool failed_ = false;
 };
 

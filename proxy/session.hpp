@@ -26,6 +26,8 @@ struct Session {
   std::uint64_t sent = 0;
   std::uint64_t sent_after_batch = 0;
   bool halted = false;
+  /// Its hello named another spool or incarnation than this: what it claims was handed out by that one.
+  bool knows_other_log = false;
   /// Group by the number that the client gave its member.
   std::map<std::uint64_t, std::uint64_t> groups;
   /// Members from before the client reconnected, which wait for it to attach them again, and until when.

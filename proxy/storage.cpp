@@ -41,7 +41,8 @@ Result<RecoveredBroker> recover_broker(Files& files, const std::string& director
 
   made.description = describe(directory, *log);
   auto appender = std::make_unique<spool::Appender>(std::move(log->appender));
-  made.broker->start(Broker::Log{std::move(appender), log->spool_id, log->incarnation, log->first_offset}, now);
+  made.broker->start(
+      Broker::Log{std::move(appender), log->spool_id, log->incarnation, log->first_offset, log->restored}, now);
   made.storage.reset(new Storage{.files = files,
                                  .directory = directory,
                                  .lock = std::move(log->lock),

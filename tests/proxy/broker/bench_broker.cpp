@@ -22,8 +22,8 @@ class Bench {
         spool::recover(files_, "spool", "0123456789abcdef", [](const spool::Record&) { return Result<void>(); });
     REQUIRE(log);
     reader_ = std::make_unique<spool::Reader>(files_, "spool", log->segments, std::size_t{1} << 30);
-    broker_.start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id, 1, 0},
-                  now_);
+    broker_.start(
+        Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id, 1, 0, false}, now_);
     turn();
   }
 

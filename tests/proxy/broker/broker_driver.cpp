@@ -5,12 +5,6 @@
 #include "spindle/wire/limits.hpp"
 
 namespace spindle::proxy {
-namespace {
-
-const std::string directory = "spool";
-
-}  // namespace
-
 BrokerDriver::BrokerDriver(Setup setup) : setup_(std::move(setup)), now_(setup_.now) {
   if (!setup_.disk.empty()) REQUIRE(files_.make_directory(directory));
   for (const auto& [name, bytes] : setup_.disk) REQUIRE(files_.set_contents(directory + "/" + name, bytes));
@@ -34,7 +28,7 @@ Result<void> BrokerDriver::try_start() {
   writer_ = std::make_unique<spool::Writer>(files_, directory);
   reader_ = std::make_unique<spool::Reader>(files_, directory, log->segments, setup_.tail_cache_bytes);
   broker_->start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id,
-                             log->incarnation, log->first_offset},
+                             log->incarnation, log->first_offset, log->restored},
                  now_);
   if (auto written = write(); !written) return fail(written.error());
   broker_->on_durable(std::exchange(untold_, 0), now_);

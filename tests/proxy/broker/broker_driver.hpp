@@ -105,6 +105,8 @@ class BrokerDriver {
   /// The oldest event that is kept.
   std::uint64_t first_offset() const { return reader_->first_offset(); }
 
+  /// Where the spool is; a start() after it was changed is one on another spool.
+  std::string directory = "spool";
   BrokerConfig& config() { return setup_.config; }
   std::uint64_t segments_made = 0;
   /// Called whenever a batch is durable.

@@ -80,6 +80,7 @@ class TestClient {
     hello.source = source_;
     hello.epoch = epoch;
     hello.spool = spool;
+    hello.incarnation = incarnation;
     hello.acknowledged = acknowledged;
     number = 0;
     driver_.receive(peer, {wire::encode(0, ++number, hello), {}});
@@ -213,6 +214,8 @@ class TestClient {
   std::uint64_t number = 0;
   std::uint64_t epoch = 0;
   std::string spool;
+  /// 0: it does not say.
+  std::uint64_t incarnation = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t next_commit = 1;
   std::vector<Received> inbox;
