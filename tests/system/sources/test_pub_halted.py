@@ -1,0 +1,26 @@
+#!/usr/bin/python3
+"""`spindle pub` that waits for a full disk ends at the first SIGTERM, says that its events were not stored, and they
+were not.
+
+test_pub_halted.py PROXY SPINDLE"""
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from command_line import Proxy, Spindle, expect  # noqa: E402
+
+
+def main(proxy_program, spindle_program):
+    with Proxy(proxy_program, "--disk-reserve", "1000000GiB", "--log-level", "error") as proxy:
+        spindle = Spindle(spindle_program, proxy)
+        with spindle.start("pub", "orders.placed", "--durable") as pub:
+            pub.type('{"n":1}\n')
+            pub.wait_for_error("stores nothing for now")
+            pub.process.send_signal(signal.SIGTERM)
+            expect(pub.process.wait(timeout=30), 1, "exit code")
+            expect("the last 1 events were not stored" in pub.errors(), True, f"what it says:\n{pub.errors()}")
+        proxy.stop()
+
+
+main(*sys.argv[1:])
