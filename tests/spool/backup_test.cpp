@@ -175,6 +175,27 @@ TEST_CASE("a backup beside a writer that rolls and trims all the time is a whole
   }
 }
 
+TEST_CASE("a backup and a verification beside a proxy that starts do not take its cutting for damage") {
+  for (int turn = 1; turn <= 6; ++turn) {
+    CAPTURE(turn);
+    MemoryFiles files;
+    LogUnderTest log(files);
+    REQUIRE(log.open());
+    fill(log, 20, 6);
+    log.close();
+    int turns = 0;
+    BesideWriter beside(files, [&] {
+      if (++turns == turn) REQUIRE(log.open());  // cuts off what was the newest segment
+    });
+    CHECK(damages_in(beside, test_directory) == 0);
+    log.close();
+    turns = 0;
+    auto made = backup(beside, test_directory, copy_directory);
+    if (!made) FAIL(made.error().message());
+    CHECK(damages_in(files, copy_directory) == 0);
+  }
+}
+
 TEST_CASE("a power cut at every operation of a backup leaves the whole of it or nothing") {
   for (std::uint64_t cut = 1;; ++cut) {
     CAPTURE(cut);

@@ -44,6 +44,7 @@ class Golden {
 std::vector<fs::path> cases() {
   std::vector<fs::path> found;
   for (const auto& version : fs::directory_iterator(SPINDLE_GOLDEN_SPOOLS)) {
+    if (!version.is_directory()) continue;
     for (const auto& entry : fs::directory_iterator(version)) {
       if (fs::exists(entry.path() / "expected.txt")) found.push_back(entry.path());
     }

@@ -58,6 +58,9 @@ Result<Segment> copy_newest(Files& files, const std::string& from, const std::st
   auto end = find_log_end_beside_writer(**file, newest.header);
   if (!end) return fail(std::move(end.error()));
   if (end->damage) {
+    auto newer = is_followed(files, from, newest);
+    if (!newer) return fail(std::move(newer.error()));
+    if (*newer) return fail(ErrorCode::not_found, newest.name() + " is not the newest any more");
     return fail(ErrorCode::corrupt, end->damage->text() + "; a copy of it would hide that: repair the spool first");
   }
   newest.end = end->position;
@@ -67,7 +70,7 @@ Result<Segment> copy_newest(Files& files, const std::string& from, const std::st
   return newest;
 }
 
-/// Fills the directory; not_found when the newest segment was trimmed meanwhile.
+/// Fills the directory; not_found when the newest segment was trimmed or cut off behind its end meanwhile.
 Result<Backup> fill(Files& files, const std::string& from, const std::string& to) {
   auto chain = read_chain_beside_writer(files, from);
   if (!chain) return fail(std::move(chain.error()));

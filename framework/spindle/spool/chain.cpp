@@ -275,4 +275,10 @@ Result<Chain> read_chain_beside_writer(Files& files, const std::string& director
   }
 }
 
+Result<bool> is_followed(Files& files, const std::string& directory, const Segment& newest) {
+  auto chain = read_chain_beside_writer(files, directory);
+  if (!chain) return fail(std::move(chain.error()));
+  return !chain->segments.empty() && chain->segments.back().header.serial > newest.header.serial;
+}
+
 }  // namespace spindle::spool

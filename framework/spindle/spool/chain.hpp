@@ -41,4 +41,8 @@ Result<Chain> read_chain(Files& files, const std::string& directory);
 /// for damage.
 Result<Chain> read_chain_beside_writer(Files& files, const std::string& directory);
 
+/// Whether a segment that was the newest is so no more: then its writer may have cut it off behind its end, which
+/// would be damage in the newest one.
+Result<bool> is_followed(Files& files, const std::string& directory, const Segment& newest);
+
 }  // namespace spindle::spool

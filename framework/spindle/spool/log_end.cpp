@@ -7,6 +7,9 @@
 namespace spindle::spool {
 namespace {
 
+/// How often a segment that somebody writes to is read until it looks right, or wrong in the same way.
+constexpr int reads_max = 20;
+
 bool ends_log(const Record& record) { return record.kind == Kind::seal; }
 
 /// Goes on over all that is valid from where `scan` stands.
@@ -106,9 +109,12 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
 
 Result<LogEnd> find_log_end_beside_writer(File& file, const SegmentHeader& header) {
   std::uint64_t before = 0;
-  while (true) {
+  for (int attempt = 1;; ++attempt) {
     auto end = find_log_end(file, header);
-    if (!end || !end->damage || end->damage->position == before) return end;
+    // The writer cuts off a segment that it has ended: then it is shorter than it was a moment ago.
+    const bool cut_meanwhile = !end && end.error().code == ErrorCode::corrupt && attempt < reads_max;
+    if (cut_meanwhile) continue;
+    if (!end || !end->damage || end->damage->position == before || attempt == reads_max) return end;
     before = end->damage->position;
   }
 }

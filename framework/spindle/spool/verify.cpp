@@ -75,7 +75,7 @@ Result<bool> Verification::check_from(std::uint64_t serial) {
     if (segments[i].header.serial < serial || is_gap(*chain, segments[i])) continue;
     const bool newest = i + 1 == segments.size();
     auto done = check_segment(segments[i], newest ? nullptr : &segments[i + 1].header);
-    // Trimmed meanwhile, or deleted: the chain, read again, tells.
+    // Trimmed meanwhile, deleted, or followed by another: the chain, read again, tells.
     if (!done && done.error().code == ErrorCode::not_found) return true;
     if (!done) return fail(std::move(done.error()));
     if (!newest) next_serial_ = segments[i].header.serial + 1;
@@ -126,6 +126,11 @@ Result<void> Verification::check_state(File& file, const Segment& segment) {
 Result<void> Verification::check_newest(File& file, Segment& segment) {
   auto end = find_log_end_beside_writer(file, segment.header);
   if (!end) return fail(std::move(end.error()));
+  if (end->damage) {
+    auto newer = is_followed(files_, directory_, segment);
+    if (!newer) return fail(std::move(newer.error()));
+    if (*newer) return fail(ErrorCode::not_found, segment.name() + " is not the newest any more");
+  }
   if (end->sealed) next_serial_ = segment.header.serial + 1;
   if (end->damage) tell(*end->damage);
   verified_.torn = end->torn && !end->damage;
