@@ -60,7 +60,7 @@ class DurablePublisher {
       : options_(options), client_(client), input_(input) {}
 
   int run() {
-    while (!input_.ended() || !commits_.empty()) {
+    while (!input_.ended() || !batch_.empty() || !commits_.empty()) {
       auto turn = client_.turn({.input = !input_.ended() && client_.session().has_room()});
       if (!turn) return give_up(turn.error());
       for (const auto& event : turn->events) {
@@ -75,7 +75,8 @@ class DurablePublisher {
       if (turn->stops > 1 || (turn->stops > 0 && !client_.session().ready())) {
         return give_up({ErrorCode::closed, "interrupted"});
       }
-      if (turn->input) publish_input(turn->now);
+      if (turn->input) input_.read();
+      publish_input(turn->now);
     }
     return exit_code();
   }
@@ -88,14 +89,16 @@ class DurablePublisher {
     std::optional<Committed> fate;
   };
 
+  /// As much as the session takes: what was read beyond that waits until the proxy has answered.
   void publish_input(Now now) {
-    input_.read();
-    while (auto event = input_.next()) {
+    while (client_.session().has_room()) {
+      const auto event = input_.next();
+      if (!event) break;
       if (!batch_.empty() && batch_.bytes() + event->data.size() > limits::packet_bytes_target) publish_batch(now);
       batch_.add(*event);
     }
     // What is ready goes now: more input may be long in coming.
-    if (!batch_.empty()) publish_batch(now);
+    if (!batch_.empty() && client_.session().has_room()) publish_batch(now);
     if (input_.wrong() && !std::exchange(told_wrong_, true)) report(input_.wrong()->message());
   }
 
