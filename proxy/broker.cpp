@@ -30,21 +30,23 @@ void Broker::on_block(const ReadRequest& request, const spool::Block& block, Now
   state_->on_block(request, block, now);
 }
 void Broker::on_read_error(const ReadRequest& request, const Error& error) { state_->on_read_error(request, error); }
-void Broker::on_space(std::uint64_t bytes_free) { state_->set_space(bytes_free); }
+void Broker::on_space(std::uint64_t bytes_free) { state_->on_space(bytes_free); }
 void Broker::on_tick(Now now) {
   state_->expire_sessions(now);
   state_->tick_groups(now);
   state_->tick_sources(now);
+  state_->retain(now);
 }
 std::optional<Instant> Broker::next_deadline() const { return state_->next_deadline(); }
-std::optional<Broker::Decided> Broker::take_batch(Now) { return state_->take_batch(); }
+std::optional<Broker::Decided> Broker::take_batch(Now now) { return state_->take_batch(now); }
 std::vector<Outgoing> Broker::take_outgoing() { return state_->take_outgoing(); }
 std::vector<ReadRequest> Broker::take_reads(Now now) { return state_->take_reads(now); }
 void Broker::say_goodbye(Now) { state_->say_goodbye(); }
 void Broker::say_failed(const Error& why) { state_->say_failed(why); }
 std::uint64_t Broker::durable_end() const { return state_->ledger().durable_end(); }
 
-BrokerState::BrokerState(BrokerConfig config) : config_(std::move(config)), random_(config_.seed) {}
+BrokerState::BrokerState(BrokerConfig config)
+    : config_(std::move(config)), retention_(config_.retention), random_(config_.seed) {}
 
 void BrokerState::on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now) {
   if (frames.empty()) return;
@@ -153,8 +155,9 @@ void BrokerState::send_outcomes(Session& session, std::vector<wire::Outcome>& ou
   outcomes.clear();
 }
 
-std::optional<Broker::Decided> BrokerState::take_batch() {
+std::optional<Broker::Decided> BrokerState::take_batch(Now now) {
   flush_answers();
+  note_all_passed(now);
   return ledger_->take_batch();
 }
 
@@ -171,6 +174,12 @@ void BrokerState::on_durable(std::uint64_t batch) {
     unanswered_bytes_ -= unanswered_.front().bytes;
     unanswered_.pop_front();
   }
+  if (ledger_->has_log()) remove_trimmed();
+}
+
+void BrokerState::on_space(std::uint64_t free_bytes) {
+  ledger_->on_space(free_bytes);
+  if (ledger_->durable_batch() >= removing_batch_) removing_batch_ = 0;
 }
 
 std::optional<Instant> BrokerState::next_deadline() const {
@@ -180,6 +189,7 @@ std::optional<Instant> BrokerState::next_deadline() const {
     consider(session.lease_until);
     if (!session.to_rejoin.empty()) consider(session.rejoin_until);
   }
+  if (full_) return next;  // what cannot be logged waits, though it is due
   if (ledger_->has_log() && sources_.size() > 0) {
     consider(forgetting_ ? Instant{} : source_clock_since_ + source_clock_interval());
   }

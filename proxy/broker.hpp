@@ -17,6 +17,7 @@ class Appender;
 struct Batch;
 struct Block;
 struct Record;
+struct Segment;
 }  // namespace spindle::spool
 
 namespace spindle::proxy {
@@ -61,6 +62,10 @@ class Broker {
     std::uint64_t first_offset = 0;
     /// Its end was lost, or it is a copy: what was granted behind it must never be granted again.
     bool restored = false;
+    /// As recovery found them, oldest first.
+    std::vector<spool::Segment> segments = {};
+    /// What the file system has free.
+    std::uint64_t free_bytes = ~std::uint64_t{0};
   };
   /// Without a log it is a live-only proxy: sessions work, durable work is refused with no_spool.
   void start(std::optional<Log> log, Now now);
@@ -79,7 +84,7 @@ class Broker {
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
   /// A read failed: the group is stalled and the error kept for `groups`.
   void on_read_error(const ReadRequest& request, const Error& error);
-  /// Bytes that may still be appended before publishes must halt.
+  /// What the log's file system has free; to be told about once a second.
   void on_space(std::uint64_t bytes_free);
   /// Leases, deadlines and retries that are due.
   void on_tick(Now now);

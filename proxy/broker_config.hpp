@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "proxy/retention.hpp"
 #include "spindle/base/clock.hpp"
 
 namespace spindle::proxy {
@@ -20,7 +21,9 @@ struct BrokerConfig {
   /// A source without a session is forgotten when it was idle for longer.
   Duration forget_sources_after = std::chrono::hours(24 * 30);
   std::uint64_t publish_window_bytes = 8 * 1024 * 1024;
-  /// Below this much space, publishes are halted with spool_full.
+  RetentionRules retention;
+  /// Below this much space, publishes are halted with spool_full, turns that publish below half of it, and everything
+  /// that is written below an eighth.
   std::uint64_t disk_reserve_bytes = 256ull * 1024 * 1024;
 };
 

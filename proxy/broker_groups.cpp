@@ -3,8 +3,6 @@
 
 #include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
-#include "proxy/log.hpp"
-#include "proxy/text.hpp"
 #include "spindle/spool/reader.hpp"
 #include "spindle/wire/topic.hpp"
 
@@ -22,6 +20,13 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
     auto pattern = wire::Pattern::parse(text);
     if (!pattern) return send_error(session, answers, pattern.error());
     joining.patterns.push_back(std::move(*pattern));
+  }
+  std::erase_if(leaving_, [&](const Leaving& leaving) { return leaving.member == joining.key; });
+  if (!ledger_->has_space(Tier::bare, (joining.patterns.size() + 1) * small_record_bytes_max)) {
+    const Group* known = group_named(attach->group);
+    if (known == nullptr || !known->knows_member(joining.key)) {
+      return send_error(session, answers, full_error(Tier::bare));
+    }
   }
   auto found = group_for(*attach, joining.patterns, now);
   if (!found) return send_error(session, answers, found.error());
@@ -50,6 +55,7 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   attached.claimed = group.join(joining, now);
   attached.position = group.position();
   send(session, attached, ledger_->decided_batch());
+  tell_earlier_losses(group, session, attach->member, now);
 }
 
 /// The group that the message names, made if it may be, with the member's patterns logged.
@@ -168,27 +174,16 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
   for (const GroupEffect& effect : record.effects) group.apply(effect, now);
 }
 
-/// Settles what of the range is unsettled as lost, logged and said: nothing is dropped silently.
-void BrokerState::lose(Group& group, Interval range, std::string_view reason, Now now) {
-  std::vector<GroupEffect> effects = group.lose(range, clean_text(reason, reason_bytes_max));
-  if (effects.empty()) return;
-  std::uint64_t events = 0;
-  for (const GroupEffect& effect : effects) events += effect.range.size();
-  log::error("group " + group.name() + " lost " + std::to_string(events) + " events, offsets " +
-             std::to_string(effects.front().range.begin) + " to " + std::to_string(effects.back().range.end - 1) +
-             (effects.size() > 1 ? " in " + std::to_string(effects.size()) + " ranges" : "") + ": " +
-             std::string(reason));
-  if (auto passed = group.note_passed()) effects.push_back(std::move(*passed));
-  for (std::size_t begin = 0; begin < effects.size(); begin += effects_per_record_max) {
-    const auto end = std::min(effects.size(), begin + effects_per_record_max);
-    log_effects(
-        group,
-        {effects.begin() + static_cast<std::ptrdiff_t>(begin), effects.begin() + static_cast<std::ptrdiff_t>(end)},
-        now);
-  }
-}
-
 void BrokerState::tick_groups(Now now) {
+  // Without space to log them, deadlines, retries that are due and burials wait.
+  full_ = !ledger_->has_space(Tier::bare, small_record_bytes_max);
+  for (const auto& [id, group] : groups_) group->burials_wait = full_;
+  if (full_) return;
+  for (const Leaving& leaving : std::exchange(leaving_, {})) {
+    if (auto group = groups_.find(leaving.group); group != groups_.end()) {
+      leave(*group->second, leaving.member, leaving.lost, now);
+    }
+  }
   for (auto& [id, group] : groups_) {
     if (auto due = group->next_due(); !due || *due > now.instant) continue;
     for (const MemberKey& missing : group->take_missing(now)) log_left(*group, missing, now);
@@ -258,6 +253,11 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
 void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now) {
   const std::string topic = "_spindle.dead." + group.name();
   for (const Burial& burial : burials) {
+    if (!ledger_->has_space(Tier::bare, burial.record->body.size() + small_record_bytes_max)) {
+      group.bury_later(burial.offset);
+      group.burials_wait = true;
+      continue;
+    }
     auto packet = wire::Packet::parse(burial.record->body, packet_values_);
     if (!packet) continue;
     const Bytes letter = dead_letter(group, burial, *packet, now);
@@ -266,6 +266,8 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
     record.group = group.id();
     record.effects.push_back(
         {GroupEffect::What::done, group.id(), {burial.offset, burial.offset + 1}, burial.attempts, 0, burial.reason});
+    const std::uint64_t copy = ledger_->next_offset();
+    record.effects.push_back({GroupEffect::What::letter, group.id(), {copy, copy + 1}, 0, 0, {}});
     const Bytes body = record.encode();
     (void)ledger_->make_room(spool::record_bytes(0, body.size()) + spool::record_bytes(topic.size(), letter.size()),
                              now);
@@ -273,8 +275,9 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
     ledger_->log().append(spool::Kind::group, {}, body, 0, true);
     append_events(topic, letter, 1);
     ledger_->log().finish();
-    group.apply(record.effects[0], now);
+    for (const GroupEffect& effect : record.effects) group.apply(effect, now);
     group.decided_in_batch = ledger_->decided_batch();
+    bound_letters(group, now);
   }
 }
 
@@ -314,11 +317,12 @@ Bytes BrokerState::group_figures(std::string_view only) const {
   for (const auto& [id, group] : groups_) {
     if (only.empty() || group->name() == only) wanted.push_back(group.get());
   }
+  const Group* pin = oldest_pin();
   Bytes out;
   wire::Writer to(out);
   to.array(wanted.size());
   for (const Group* group : wanted) {
-    to.map(13).str("name").str(group->name()).str("patterns").array(group->patterns().size());
+    to.map(16).str("name").str(group->name()).str("patterns").array(group->patterns().size());
     for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
     const auto members = group->members();
     to.str("members").array(members.size());
@@ -343,6 +347,10 @@ Bytes BrokerState::group_figures(std::string_view only) const {
     for (const Loss& loss : group->losses()) {
       to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
     }
+    to.str("keeps_from").uint(group->needs_from()).str("keeps_bytes");
+    to.uint(ledger_->has_log() ? retention_.bytes_from_offset(group->needs_from()) : 0);
+    to.str("keeps_oldest");
+    group == pin ? to.str(group->needs_why()) : to.nil();
     to.str("stalled");
     const std::string stalled = group->stalled();
     stalled.empty() ? to.nil() : to.str(stalled);

@@ -23,7 +23,11 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
   Source* source = sources_.find(session.source);
   if (source == nullptr) return send_error(session, message, {ErrorCode::denied, "this session has no source"});
   std::uint64_t bytes = 0;
-  for (const SharedBytes& frame : frames) bytes += frame.view.size();
+  std::uint64_t commit_bytes = 0;
+  for (std::size_t i = 0; i < frames.size(); i += 2) {
+    bytes += frames[i].view.size() + frames[i + 1].view.size();
+    commit_bytes += spool::record_bytes(frames[i].view.size(), frames[i + 1].view.size());
+  }
   if (publish->commit == 0) return send_error(session, message, {ErrorCode::malformed, "commit numbers begin at 1"});
   if (publish->commit > source->last_number + 1) return gap(session, *source, publish->commit, message, now);
   if (publish->commit <= source->last_number) {
@@ -37,14 +41,13 @@ void BrokerState::publish(Session& session, const wire::Head& head, std::span<co
     answer(session, session.published, {refuse(session, *source, publish->commit, error, now)});
   };
   if (!ledger_->has_log()) return refused(no_spool);
+  // A consumer frees what it publishes over. A refusal is logged too, and so is what follows from one.
+  if (halt_if_full(session, publish->commit, message, commit_bytes,
+                   session.groups.empty() ? Tier::publish : Tier::turn, now))
+    return;
   auto packets = check_packets(session, frames);
   if (!packets) return refused(packets.error());
   if (packets->empty()) return refused({ErrorCode::malformed, "a commit has no packets"});
-  if (halt_if_full(session, publish->commit, message, bytes, config_.disk_reserve_bytes)) return;
-  std::uint64_t commit_bytes = 0;
-  for (std::size_t i = 0; i < frames.size(); i += 2) {
-    commit_bytes += spool::record_bytes(frames[i].view.size(), frames[i + 1].view.size());
-  }
   if (auto room = ledger_->make_room(commit_bytes, now); !room) return refused(room.error());
   wire::Outcome outcome;
   outcome.number = publish->commit;
@@ -140,20 +143,19 @@ void BrokerState::count_unanswered(Session& session, std::uint64_t bytes) {
   } else {
     unanswered_.push_back({batch, session.id, bytes});
   }
-  bytes_free_ -= std::min(bytes_free_, bytes);
 }
 
 /// Passing conditions: the disk is full, or what waits for it fills the memory set aside for that.
 bool BrokerState::halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
-                               std::uint64_t reserve_bytes) {
-  const bool full = bytes_free_ < reserve_bytes || bytes_free_ - reserve_bytes < bytes;
-  const bool busy = unanswered_bytes_ > 0 && unanswered_bytes_ + bytes > publish_windows_bytes_max;
+                               Tier tier, Now now) {
+  const bool full = !ledger_->has_space(tier, bytes + small_record_bytes_max);
+  const bool busy =
+      tier != Tier::bare && unanswered_bytes_ > 0 && unanswered_bytes_ + bytes > publish_windows_bytes_max;
   if (!full && !busy) return false;
   if (full) {
-    halt(session, number, message,
-         {ErrorCode::spool_full, "the spool's disk is full down to the reserve of " + std::to_string(reserve_bytes) +
-                                     " bytes; free space, or let consumers catch up"},
-         halt_retry_ms);
+    const Error why = full_error(tier);
+    note_halt(why, now);
+    halt(session, number, message, why, halt_retry_ms);
   } else {
     halt(session, number, message,
          {ErrorCode::paused, "publish_windows_bytes_max (64 MiB) wait for the disk already"}, busy_retry_ms);
@@ -220,9 +222,8 @@ Result<void> BrokerState::on_captured(BytesView topic, BytesView bytes, Now now)
     return fail(ErrorCode::too_many,
                 "captured_topics_max (100,000) topics were captured; capture a narrower pattern");
   }
-  if (bytes.size() > bytes_free_ || bytes_free_ - bytes.size() < config_.disk_reserve_bytes) {
-    return fail(ErrorCode::spool_full, "the spool's disk is full down to the reserve; free space");
-  }
+  if (!ledger_->has_space(Tier::publish, bytes.size() + small_record_bytes_max))
+    return fail(full_error(Tier::publish));
   wire::PacketBuilder builder;
   Bytes packet_attributes;
   if (wire::Packet::looks_like_one(bytes)) {
@@ -252,7 +253,6 @@ Result<void> BrokerState::on_captured(BytesView topic, BytesView bytes, Now now)
   ledger_->log().begin(now.wall_ns);
   append_events(topic, packet, count);
   ledger_->log().finish();
-  bytes_free_ -= std::min<std::uint64_t>(bytes_free_, packet.size());
   return {};
 }
 

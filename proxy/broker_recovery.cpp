@@ -169,6 +169,7 @@ void BrokerState::leave_lost_time(Now now) {
 
 void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   ++run_;
+  started_ = now;
   if (log) {
     spool_ = std::move(log->spool);
     incarnation_ = log->incarnation;
@@ -176,7 +177,19 @@ void BrokerState::start(std::optional<Broker::Log> log, Now now) {
     if (log->restored) leave_lost_time(now);
   }
   own_epoch_ = ++last_epoch_;
-  ledger_ = std::make_unique<Ledger>(log ? std::move(log->appender) : nullptr, [this] { return state(); });
+  Ledger::Disk disk{config_.disk_reserve_bytes};
+  std::unique_ptr<spool::Appender> appender;
+  if (log) {
+    disk.free_bytes = log->free_bytes;
+    retention_.recovered(log->segments, log->appender->last_time_ns());
+    appender = std::move(log->appender);
+  }
+  ledger_ = std::make_unique<Ledger>(std::move(appender), disk,
+                                     Ledger::Owner{[this] { return state(); },
+                                                   [this](const spool::SegmentHeader& next, WallNs last) {
+                                                     retention_.roll(next, last);
+                                                     rolled_ = true;
+                                                   }});
   if (!ledger_->has_log()) return;
   ledger_->set_durable_end(ledger_->next_offset());
   for (auto& [id, group] : groups_) {
@@ -184,6 +197,9 @@ void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   }
   start_sources(now);
   ledger_->roll(now);
+  for (auto& [id, group] : groups_) {
+    lose(*group, {0, first_offset_}, "the segments that held them are gone, though not by retention", now);
+  }
 }
 
 }  // namespace spindle::proxy

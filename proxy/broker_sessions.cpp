@@ -19,6 +19,10 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
   if (ledger_->has_log() && !hello->spool.empty() && hello->spool != spool_) hello->epoch = 0;  // another log's
   auto source = admit(*hello);
   if (!source) return send_error(peer, answers, source.error());
+  const bool comes_back = *source != nullptr && hello->epoch != 0 && hello->epoch == (*source)->epoch;
+  if (!hello->source.empty() && !comes_back && !ledger_->has_space(Tier::bare, small_record_bytes_max)) {
+    return send_error(peer, answers, full_error(Tier::bare));
+  }
   const bool replaces_one = session_of(peer) != nullptr || session_of_source(hello->source) != nullptr;
   if (sessions_.size() >= sessions_max && !replaces_one) {
     return send_error(peer, answers, {ErrorCode::too_many, "the proxy has sessions_max (10,000) sessions already"});
@@ -95,7 +99,8 @@ void BrokerState::goodbye(Session& session, Now now) {
   const bool settled = session.unanswered_bytes == 0;
   end_session(session.id, false, now);
   // Nothing of it is outstanding, so nothing can be sent twice: it need not be remembered.
-  if (Source* source = sources_.find(name); source != nullptr && settled) forget({source}, now);
+  if (!settled || !ledger_->has_space(Tier::bare, small_record_bytes_max)) return;
+  if (Source* source = sources_.find(name)) forget({source}, now);
 }
 
 Session* BrokerState::session_of(const Peer& peer) {
@@ -156,8 +161,14 @@ void BrokerState::leave_group(Session& session, std::uint64_t member, bool lost,
   Group& group = *groups_.at(session.groups.at(member));
   session.groups.erase(member);
   const MemberKey key = key_of(session, member);
-  log_effects(group, group.leave(key, lost, now), now);
-  log_left(group, key, now);
+  if (ledger_->has_space(Tier::bare, small_record_bytes_max)) return leave(group, key, lost, now);
+  group.suspend(key);
+  leaving_.push_back({group.id(), key, lost});
+}
+
+void BrokerState::leave(Group& group, const MemberKey& member, bool lost, Now now) {
+  log_effects(group, group.leave(member, lost, now), now);
+  log_left(group, member, now);
 }
 
 void BrokerState::say_goodbye() {

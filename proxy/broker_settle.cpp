@@ -67,6 +67,19 @@ wire::Turn rest_of(const wire::Turn& turn, std::uint64_t skip) {
   return rest;
 }
 
+/// What the turns come to in the log at most, without what they publish: outcomes and effects. A run that is held
+/// only in parts comes to more, which the lowest tier's rest of the reserve is for.
+std::uint64_t log_bytes_of(const std::vector<wire::Turn>& turns) {
+  std::uint64_t bytes = 0;
+  for (const wire::Turn& turn : turns) {
+    bytes += effect_bytes_max;
+    for (const wire::Settlement& settlement : turn.settlements) {
+      bytes += effect_bytes_max + std::min(settlement.reason.size(), reason_bytes_max);
+    }
+  }
+  return bytes;
+}
+
 /// Whether a delivery is settled twice in the turn.
 bool settles_twice(const wire::Turn& turn) {
   if (turn.settlements.size() < 2) return false;
@@ -109,8 +122,8 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   for (const SharedBytes& frame : frames) bytes += frame.view.size();
   if (!has_window(session, bytes, message, now)) return;
   if (halt_if_forgetful(session, fresh, message)) return;
-  if (ledger_->has_log() && !frames.empty() &&
-      halt_if_full(session, fresh, message, bytes, config_.disk_reserve_bytes / 2)) {
+  if (halt_if_full(session, fresh, message, bytes + log_bytes_of(settle->turns),
+                   frames.empty() ? Tier::bare : Tier::turn, now)) {
     return;
   }
   session.settled_answers = message;

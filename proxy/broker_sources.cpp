@@ -112,7 +112,7 @@ Duration BrokerState::source_clock_interval() const {
 /// The sources' clock goes on, logged so that a restart does not set it back; then idle sources are forgotten, some
 /// at a time.
 void BrokerState::tick_sources(Now now) {
-  if (!ledger_->has_log()) return;
+  if (!ledger_->has_log() || full_) return;
   if (sources_.size() == 0) source_clock_since_ = now.instant;  // nobody to be idle
   if (now.instant - source_clock_since_ >= source_clock_interval()) {
     const std::uint64_t passed_ms = in_ms(now.instant - std::exchange(source_clock_since_, now.instant));

@@ -17,6 +17,7 @@
 #include "proxy/ledger.hpp"
 #include "proxy/log.hpp"
 #include "proxy/log_records.hpp"
+#include "proxy/retention.hpp"
 #include "proxy/session.hpp"
 #include "proxy/source_table.hpp"
 #include "spindle/wire/group_messages.hpp"
@@ -42,8 +43,9 @@ class BrokerState {
   // broker.cpp
   void on_message(const Peer& peer, std::span<const SharedBytes> frames, Now now);
   void on_durable(std::uint64_t batch);
+  void on_space(std::uint64_t free_bytes);
   std::vector<Outgoing> take_outgoing();
-  std::optional<Broker::Decided> take_batch();
+  std::optional<Broker::Decided> take_batch(Now now);
 
   // broker_sessions.cpp
   void on_unreachable(const Peer& peer, Now now);
@@ -63,10 +65,12 @@ class BrokerState {
   std::vector<ReadRequest> take_reads(Now now);
   void tick_groups(Now now);
 
+  // broker_retention.cpp
+  void retain(Now now);
+
   std::optional<Instant> next_deadline() const;
 
   Ledger& ledger() { return *ledger_; }
-  void set_space(std::uint64_t bytes_free) { bytes_free_ = bytes_free; }
 
  private:
   // broker.cpp
@@ -90,6 +94,7 @@ class BrokerState {
   Session* session_of_source(std::string_view source);
   void end_session(std::uint64_t id, bool lost, Now now);
   void leave_group(Session& session, std::uint64_t member, bool lost, Now now);
+  void leave(Group& group, const MemberKey& member, bool lost, Now now);
   void drop_unjoined(Session& session, Now now);
   std::uint64_t publish_window() const;
   void unsay_what_waits(const Error& why);
@@ -115,8 +120,8 @@ class BrokerState {
   void halt(Session& session, std::uint64_t number, std::uint64_t message, const Error& why,
             std::uint64_t retry_after_ms);
   bool halt_if_forgetful(Session& session, std::uint64_t number, std::uint64_t message);
-  bool halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes,
-                    std::uint64_t reserve_bytes);
+  bool halt_if_full(Session& session, std::uint64_t number, std::uint64_t message, std::uint64_t bytes, Tier tier,
+                    Now now);
   void append_events(BytesView topic, BytesView packet, std::uint32_t count);
   Bytes own_packet(BytesView topic, wire::PacketBuilder& builder, BytesView attributes, Now now);
 
@@ -146,8 +151,30 @@ class BrokerState {
   void log_group(const GroupRecord& record, Now now);
   void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
-  void lose(Group& group, Interval range, std::string_view reason, Now now);
   MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
+
+  // broker_retention.cpp
+  std::uint64_t missing_bytes();
+  WallNs retention_time(Now now) const;
+  void note_all_passed(Now now);
+  void end_old_segment(Now now);
+  void plan_trim(Now now);
+  bool free_from_groups(std::size_t segment, Retention::Why why, Now now);
+  bool beyond_keep_at_most(const Group& group, std::size_t segment, Now now) const;
+  void remove_trimmed();
+  void note_pinned(const Group& group, const Retention::Kept& segment, Retention::Why why, Now now);
+  std::string pins(const Group& group) const;
+  const Group* oldest_pin() const;
+  bool lose(Group& group, Interval range, std::string_view reason, Now now);
+  bool present_member(const Group& group);
+  void tell_lost(const Group& group, const std::vector<Interval>& ranges, const std::string& reason);
+  void send_lost(Session& session, std::uint64_t member, const std::vector<Interval>& ranges,
+                 const std::string& reason);
+  void tell_earlier_losses(Group& group, Session& session, std::uint64_t member, Now now);
+  void bound_letters(Group& group, Now now);
+  Error full_error(Tier tier);
+  void note_halt(const Error& why, Now now);
+  void note_publishing(Now now);
 
   // broker_recovery.cpp
   Bytes state() const;
@@ -162,7 +189,33 @@ class BrokerState {
   std::string spool_;
   std::uint64_t incarnation_ = 0;
   std::uint64_t first_offset_ = 0;
-  std::uint64_t bytes_free_ = ~std::uint64_t{0};
+
+  // retention
+  Retention retention_;
+  Instant retain_at_{};
+  Now started_{};
+  /// A segment began; what groups passed over is to be logged in it.
+  bool rolled_ = false;
+  struct Trimming {
+    /// The batch with everything that makes the segments superfluous; they may go once it is durable.
+    std::uint64_t after_batch;
+    std::size_t count;
+  };
+  std::optional<Trimming> trimming_;
+  /// The batch that deletes segments, or none. What it frees is seen by the next on_space() only.
+  std::uint64_t removing_batch_ = 0;
+  Instant say_pinned_at_{};
+  bool publishing_halted_ = false;
+  Instant halted_last_{};
+  /// Members whose leaving waits for space to be logged.
+  struct Leaving {
+    std::uint64_t group;
+    MemberKey member;
+    bool lost;
+  };
+  std::vector<Leaving> leaving_;
+  /// Not even small records have space; found out now and then.
+  bool full_ = false;
 
   // logged: part of the state at the head of each segment
   SourceTable sources_{outcome_bytes_max};
@@ -224,6 +277,17 @@ inline constexpr std::size_t held_bytes_max = 64 * 1024 * 1024;
 /// The sum of all publish windows: what clients may make the proxy hold that is not on disk yet.
 inline constexpr std::uint64_t publish_windows_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::uint64_t publish_window_bytes_min = 256 * 1024;
+/// Retention looks for what may go this often, and says at most this often who is in the way.
+inline constexpr Duration retention_interval = std::chrono::milliseconds(500);
+inline constexpr Duration say_pinned_interval = std::chrono::minutes(1);
+/// Publishing is said to go on when nobody was halted for this long.
+inline constexpr Duration publishing_calm = std::chrono::seconds(2);
+/// Segments deleted at once: each takes a sync of the directory, and commits wait for that.
+inline constexpr std::size_t segments_per_trim_max = 16;
+/// What a small record of the broker comes to at most, a name and a source included; its texts are extra.
+inline constexpr std::uint64_t small_record_bytes_max = 1024;
+/// An effect without its reason.
+inline constexpr std::uint64_t effect_bytes_max = 64;
 inline constexpr std::uint64_t halt_retry_ms = 250;
 inline constexpr std::uint64_t busy_retry_ms = 20;
 /// Each topic that --capture stores costs a counter.

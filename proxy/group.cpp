@@ -27,7 +27,7 @@ void GroupEffect::read(wire::Cursor& at) {
   at.array("effect");
   group = at.uint("group");
   const std::uint64_t word = at.uint("what");
-  if (word > 3) at.fail(ErrorCode::corrupt, "a group effect is unknown");
+  if (word > 5) at.fail(ErrorCode::corrupt, "a group effect is unknown");
   what = static_cast<What>(word);
   range.begin = at.uint("offset");
   range.end = range.begin + at.uint("count");
@@ -55,14 +55,18 @@ Group::Group(Identity identity, GroupSettings settings, std::uint64_t start, std
 }
 
 void Group::apply(const GroupEffect& effect, Now now) {
+  if (effect.what == GroupEffect::What::letter) return apply_letter(effect.range);
+  if (effect.what == GroupEffect::What::told) {
+    untold_ = 0;
+    return;
+  }
   unblock();
   if (effect.range.end > cursor_) ahead_.add({std::max(effect.range.begin, cursor_), effect.range.end});
   withdraw(effect.range);
   switch (effect.what) {
     case GroupEffect::What::done: return apply_done(effect.range);
     case GroupEffect::What::lost: return apply_lost(effect, now);
-    case GroupEffect::What::failed:
-    case GroupEffect::What::bury: return apply_failed(effect, now);
+    default: return apply_failed(effect, now);
   }
 }
 
@@ -75,8 +79,17 @@ void Group::apply_done(Interval range) {
   }
 }
 
+void Group::apply_letter(Interval range) {
+  letters_.add(range);
+  letter_count_ += range.size();
+}
+
 void Group::apply_lost(const GroupEffect& effect, Now now) {
   const Interval range = effect.range;
+  if (letter_count_ > 0 && letters_.intersects(range)) {
+    letters_.remove(range);
+    letter_count_ = letters_.total();
+  }
   for (Member& member : members_) {
     // Copies: taking the last event of a hand-out ends it.
     const auto handouts = member.handouts;
@@ -95,8 +108,10 @@ void Group::apply_lost(const GroupEffect& effect, Now now) {
 
 void Group::note_loss(Loss loss) {
   lost_ += loss.range.size();
+  untold_ = std::min(untold_ + 1, group_losses_max);
   if (!losses_.empty() && losses_.back().range.end == loss.range.begin && losses_.back().reason == loss.reason) {
     losses_.back().range.end = loss.range.end;
+    untold_ = std::min(untold_, losses_.size());
     return;
   }
   if (losses_.size() == group_losses_max) losses_.pop_front();
@@ -111,10 +126,36 @@ void Group::pass_settled() {
 
 std::vector<GroupEffect> Group::lose(Interval range, std::string_view reason) const {
   std::vector<GroupEffect> effects;
-  for (const Interval& gap : done_.gaps(range)) {
-    effects.push_back({GroupEffect::What::lost, identity_.id, gap, 0, 0, std::string(reason)});
+  IntervalSet kept;  // what the group wants of the range: unsettled events, and dead letters
+  for (const Interval& gap : done_.gaps(range)) kept.add(gap);
+  for (const Interval& letter : letters_.intervals()) {
+    kept.add({std::max(letter.begin, range.begin), std::min(letter.end, range.end)});
+  }
+  for (const Interval& gone : kept.intervals()) {
+    effects.push_back({GroupEffect::What::lost, identity_.id, gone, 0, 0, std::string(reason)});
   }
   return effects;
+}
+
+Interval Group::oldest_letter() const {
+  const std::uint64_t oldest = letters_.intervals().front().begin;
+  return {oldest, oldest + 1};
+}
+
+std::uint64_t Group::needs_from() const {
+  return letters_.empty() ? floor() : std::min(floor(), letters_.intervals().front().begin);
+}
+
+std::string Group::needs_why() const {
+  const std::uint64_t offset = needs_from();
+  if (letters_.contains(offset)) return std::to_string(letter_count_) + " dead letters, to be replayed or discarded";
+  for (const Member& member : members_) {
+    for (const auto& [number, handout] : member.handouts) {
+      if (handout.left.contains(offset)) return "pending at " + member.key.source;
+    }
+  }
+  if (failures_.contains(offset)) return "waiting for another attempt";
+  return members_.empty() ? "unsettled, and it has no member" : "unsettled";
 }
 
 void Group::apply_failed(const GroupEffect& effect, Now now) {
@@ -172,10 +213,11 @@ bool Group::has_pattern(const wire::Pattern& pattern) const {
 }
 
 void Group::write(wire::Writer& to) const {
-  to.array(11).uint(identity_.id).str(identity_.name).uint(identity_.generation);
+  to.array(13).uint(identity_.id).str(identity_.name).uint(identity_.generation);
   settings_.options().write(to);
   to.uint(dead_).uint(patterns_.size()).uint(logged_members_.size());
   to.uint(done_.intervals().size()).uint(failures_.size()).uint(lost_).uint(losses_.size());
+  to.uint(untold_).uint(letters_.intervals().size());
   for (const wire::Pattern& pattern : patterns_) to.str(pattern.text());
   for (const MemberKey& key : logged_members_) write_key(to, key);
   for (const Interval& range : done_.intervals()) to.array(2).uint(range.begin).uint(range.end);
@@ -184,6 +226,7 @@ void Group::write(wire::Writer& to) const {
     to.boolean(failure.bury);
   }
   for (const Loss& loss : losses_) to.array(3).uint(loss.range.begin).uint(loss.range.end).str(loss.reason);
+  for (const Interval& range : letters_.intervals()) to.array(2).uint(range.begin).uint(range.end);
 }
 
 Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
@@ -196,8 +239,10 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
   std::uint64_t failures = 0;
   std::uint64_t lost = 0;
   std::uint64_t losses = 0;
+  std::uint64_t untold = 0;
+  std::uint64_t letters = 0;
   auto done = from.next([&](wire::Cursor& at) {
-    at.array("group");
+    const std::uint32_t fields = at.array("group");
     identity.id = at.uint("group id");
     identity.name = at.str("group name");
     identity.generation = at.uint("generation");
@@ -209,6 +254,9 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     failures = at.uint("failures");
     lost = at.uint("lost");
     losses = at.uint("losses");
+    if (fields < 13) return;  // as the first spools have it
+    untold = at.uint("untold");
+    letters = at.uint("letters");
   });
   if (!done) return fail(std::move(done.error()));
   auto settings = GroupSettings::with(options);
@@ -260,6 +308,15 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     });
   }
   group.lost_ = lost;
+  group.untold_ = static_cast<std::size_t>(std::min<std::uint64_t>(untold, group.losses_.size()));
+  for (std::uint64_t i = 0; done && i < letters; ++i) {
+    done = from.next([&](wire::Cursor& at) {
+      at.array("letters");
+      const std::uint64_t begin = at.uint("begin");
+      const Interval range{begin, at.uint("end")};
+      if (at.ok() && range.begin < range.end) group.apply_letter(range);
+    });
+  }
   if (!done) return fail(std::move(done.error()));
   return group;
 }

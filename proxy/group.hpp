@@ -37,6 +37,8 @@ inline constexpr std::size_t group_failures_max = 100'000;
 inline constexpr std::size_t group_parked_max = 100'000;
 /// Ranges granted in one answer to attach; what is claimed beyond goes to others.
 inline constexpr std::size_t granted_claims_max = 16'384;
+/// Dead letters that a group keeps from being deleted; beyond it the oldest are given up.
+inline constexpr std::size_t group_letters_max = 100'000;
 /// The newest losses that a group remembers; how many events were lost in all is counted for ever.
 inline constexpr std::size_t group_losses_max = 16;
 /// Why an attempt failed, as far as it is kept.
@@ -58,6 +60,8 @@ struct GroupEffect {
     failed = 1,  ///< an attempt failed; another may begin at not_before_ns
     bury = 2,    ///< the last attempt failed, or they were rejected: to be copied to the dead letters
     lost = 3,    ///< settled because they can no longer be delivered: damaged on the disk, or no longer kept
+    letter = 4,  ///< not the group's events: these are its dead letters, which stay until they are dealt with
+    told = 5,    ///< no range: a member was told of all that was lost so far
   };
   What what = What::done;
   std::uint64_t group = 0;
@@ -128,6 +132,8 @@ class Group {
   std::optional<GroupEffect> note_passed();
   /// What of the range is not settled yet, as lost: to be logged and applied. Members that hold some of it lose it.
   std::vector<GroupEffect> lose(Interval range, std::string_view reason) const;
+  /// Whether note_passed() has something: what the log knows of the floor may be less than is so.
+  bool passed_unlogged() const { return passed_over_; }
   /// All that is done, for when the meaning of "passed over" is about to change: a pattern is added.
   std::vector<GroupEffect> all_done() const;
   /// The union of what its members ever asked for.
@@ -208,11 +214,25 @@ class Group {
   /// Events that were ever lost, and the newest of them, oldest first.
   std::uint64_t lost() const { return lost_; }
   const std::deque<Loss>& losses() const { return losses_; }
+  /// Those that no member was told of.
+  std::vector<Loss> untold_losses() const {
+    return {losses_.end() - static_cast<std::ptrdiff_t>(untold_), losses_.end()};
+  }
+  /// Dead letters that it keeps, and the oldest of them.
+  std::uint64_t letters() const { return letter_count_; }
+  Interval oldest_letter() const;
+  /// The log is needed from here on: unsettled events and dead letters; and what is in the way there, for people.
+  std::uint64_t needs_from() const;
+  std::string needs_why() const;
 
   /// Reading for it failed: it hands nothing out until something about it changes.
   void stall(std::string why) { read_error_ = std::move(why); }
   /// Why it hands nothing out although it could, or "".
   std::string stalled() const;
+  /// There is no space to log a burial: what is to be buried is not read. Set by the broker.
+  bool burials_wait = false;
+  /// An offered burial was not made after all.
+  void bury_later(std::uint64_t offset) { to_bury_.insert(offset); }
   /// The batch that holds the newest decision about this group: deliveries may not overtake it.
   std::uint64_t decided_in_batch = 0;
 
@@ -262,6 +282,7 @@ class Group {
   void take(Member& member, std::uint64_t handout, Interval range, Now now);
   void give_back_all(Member& member);
   void apply_done(Interval range);
+  void apply_letter(Interval range);
   void apply_lost(const GroupEffect& effect, Now now);
   void apply_failed(const GroupEffect& effect, Now now);
   void note_loss(Loss loss);
@@ -290,6 +311,9 @@ class Group {
   std::uint64_t dead_ = 0;
   std::uint64_t lost_ = 0;
   std::deque<Loss> losses_;
+  std::size_t untold_ = 0;  // the newest of losses_
+  IntervalSet letters_;
+  std::uint64_t letter_count_ = 0;  // the total of letters_
   // not logged: rebuilt from the above
   std::uint64_t run_ = 0;
   std::uint64_t last_handout_ = 0;

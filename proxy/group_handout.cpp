@@ -8,7 +8,7 @@ namespace spindle::proxy {
 
 std::optional<std::uint64_t> Group::wants(std::uint64_t durable_end, Now now) const {
   if (!read_error_.empty()) return std::nullopt;
-  if (!to_bury_.empty()) return *to_bury_.begin();
+  if (!to_bury_.empty() && !burials_wait) return *to_bury_.begin();
   if (holding(now)) return std::nullopt;
   if (std::none_of(members_.begin(), members_.end(), [](const Member& m) { return m.has_room(); })) {
     return std::nullopt;
@@ -28,7 +28,8 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
   bool room = reaches_cursor && !holding(now) && reads_on();
   std::size_t records_left = records.size();
   for (const spool::Record& record : records) {
-    for (auto due = to_bury_.lower_bound(record.offset); due != to_bury_.end() && *due < record.next_offset();) {
+    for (auto due = to_bury_.lower_bound(record.offset);
+         !burials_wait && due != to_bury_.end() && *due < record.next_offset();) {
       const Failure& failure = failures_.at(*due);
       out.burials.push_back({*due, failure.attempts, failure.reason, &record});
       due = to_bury_.erase(due);

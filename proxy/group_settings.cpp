@@ -15,6 +15,7 @@ struct Field {
 };
 
 constexpr std::uint64_t day_ms = 24ull * 60 * 60 * 1000;
+constexpr std::uint64_t century_ms = 36'525 * day_ms;
 
 constexpr std::array fields{
     Field{"max_attempts", &GroupSettings::max_attempts, &wire::GroupOptions::max_attempts, 1, 1'000'000},
@@ -22,6 +23,9 @@ constexpr std::array fields{
     Field{"backoff_max_ms", &GroupSettings::backoff_max_ms, &wire::GroupOptions::backoff_max_ms, 0, day_ms},
     Field{"backoff_factor", &GroupSettings::backoff_factor, &wire::GroupOptions::backoff_factor, 1, 100},
     Field{"ack_deadline_ms", &GroupSettings::ack_deadline_ms, &wire::GroupOptions::ack_deadline_ms, 10, day_ms},
+    Field{"keep_at_most_ms", &GroupSettings::keep_at_most_ms, &wire::GroupOptions::keep_at_most_ms, 0, century_ms},
+    Field{"keep_at_most_bytes", &GroupSettings::keep_at_most_bytes, &wire::GroupOptions::keep_at_most_bytes, 0,
+          std::uint64_t{1} << 60},
 };
 
 }  // namespace

@@ -16,6 +16,9 @@ struct GroupSettings {
   std::uint64_t backoff_max_ms = 60'000;
   std::uint64_t backoff_factor = 2;
   std::uint64_t ack_deadline_ms = 30'000;
+  /// How old, and how much of the log, what the group keeps from being deleted may become; 0: no bound.
+  std::uint64_t keep_at_most_ms = 0;
+  std::uint64_t keep_at_most_bytes = 0;
 
   /// The defaults with what a member asked for.
   static Result<GroupSettings> with(const wire::GroupOptions& options);

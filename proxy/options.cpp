@@ -49,6 +49,8 @@ struct Given {
   int port = 0;
   int lease_seconds = 0;
   std::string forget_sources_after;
+  std::string keep_for = {};
+  std::string when_full = {};
   bool check_config = false;
 };
 
@@ -83,6 +85,11 @@ std::string check_loopback(const std::string& address) {
 // An empty one is most likely a variable that was not set, and would silently make a proxy that stores nothing.
 std::string check_not_empty(const std::string& text) { return text.empty() ? "it is empty: give a directory" : ""; }
 
+std::string check_duration(const std::string& text) {
+  auto duration = parse_duration(text);
+  return duration ? "" : duration.error().text;
+}
+
 std::string check_pattern(const std::string& text) {
   auto pattern = wire::Pattern::parse(text);
   return pattern ? "" : pattern.error().text;
@@ -111,7 +118,20 @@ void add_options(CLI::App& app, Options& options, Given& given) {
       ->check(check_pattern)
       ->allow_extra_args(false)
       ->needs("--spool");
-  app.add_option("--disk-reserve", options.disk_reserve_bytes, "Publishes halt below this much free space [256MiB]")
+  app.add_option("--keep-for", given.keep_for,
+                 "How long events are kept that no group needs, as 90s, 12h or 7d; 0: not at all [7d]")
+      ->type_name("DURATION")
+      ->check(check_duration);
+  app.add_option("--keep-bytes", options.retention.keep_bytes,
+                 "How large the spool may become before events go that no group needs; 0: any size [0]")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false).description(""));
+  app.add_option("--when-full", given.when_full,
+                 "A full disk halts publishers (refuse) or costs groups their oldest events (drop-oldest) [refuse]")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"refuse", "drop-oldest"}).description(""));
+  app.add_option("--disk-reserve", options.disk_reserve_bytes,
+                 "Publishes halt below this much free space; consumers use up to 7/8 of it [256MiB]")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(false).description(""));
   app.add_option("--segment-size", options.segment_bytes, "Size of a file of the spool, 16MiB to 1GiB [64MiB]")
@@ -159,6 +179,8 @@ Options finish(Options options, const Given& given) {
   options.port = static_cast<std::uint16_t>(given.port);
   options.lease = std::chrono::seconds(given.lease_seconds);
   options.forget_sources_after = *parse_duration(given.forget_sources_after);
+  if (!given.keep_for.empty()) options.retention.keep_for = *parse_duration(given.keep_for);
+  options.retention.drop_oldest = given.when_full == "drop-oldest";
   for (const std::string& text : given.capture) options.capture.push_back(*wire::Pattern::parse(text));
   return options;
 }
@@ -216,6 +238,9 @@ std::string to_config_file(const Options& options) {
       out << (&pattern == options.capture.data() ? "" : ", ") << '"' << pattern.text() << '"';
     out << "]\n";
   }
+  out << "keep-for = \"" << duration_text(options.retention.keep_for) << "\"\n";
+  out << "keep-bytes = " << options.retention.keep_bytes << "\n";
+  out << "when-full = \"" << (options.retention.drop_oldest ? "drop-oldest" : "refuse") << "\"\n";
   out << "disk-reserve = " << options.disk_reserve_bytes << "\n";
   out << "segment-size = " << options.segment_bytes << "\n";
   out << "lease = " << options.lease / std::chrono::seconds(1) << "\n";

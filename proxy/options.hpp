@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "proxy/retention.hpp"
 #include "spindle/base/clock.hpp"
 #include "spindle/wire/topic.hpp"
 
@@ -24,6 +25,8 @@ struct Options {
   std::string spool;
   /// Live messages on topics that match one of these are stored as well. Needs `spool`.
   std::vector<wire::Pattern> capture;
+  /// How long, and how much, is kept that no group needs, and what a full disk means.
+  RetentionRules retention;
   std::uint64_t disk_reserve_bytes = 256ull * 1024 * 1024;
   std::uint64_t segment_bytes = 64ull * 1024 * 1024;
   /// Start although something durable is lost. For one start: it is no option of the configuration file.

@@ -112,6 +112,7 @@ BrokerConfig Proxy::broker_config() const {
   config.seed = entropy();
   config.lease = options_.lease;
   config.heartbeat = std::min<Duration>(config.heartbeat, options_.lease / 4);
+  config.retention = options_.retention;
   config.disk_reserve_bytes = options_.disk_reserve_bytes;
   config.forget_sources_after = options_.forget_sources_after;
   return config;

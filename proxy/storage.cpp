@@ -42,7 +42,9 @@ Result<RecoveredBroker> recover_broker(Files& files, const std::string& director
   made.description = describe(directory, *log);
   auto appender = std::make_unique<spool::Appender>(std::move(log->appender));
   made.broker->start(
-      Broker::Log{std::move(appender), log->spool_id, log->incarnation, log->first_offset, log->restored}, now);
+      Broker::Log{std::move(appender), log->spool_id, log->incarnation, log->first_offset, log->restored,
+                  log->segments, files.free_bytes(directory).value_or(~std::uint64_t{0})},
+      now);
   made.storage.reset(new Storage{.files = files,
                                  .directory = directory,
                                  .lock = std::move(log->lock),

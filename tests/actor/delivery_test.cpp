@@ -20,11 +20,16 @@ struct Keeping final : Actor {
   void on_ping(const Ping&, const Meta&, Delivery delivery) { act_(*this, std::move(delivery)); }
   void on_blink(const Blink&) { later(*this); }
   void on_refused(const Refusal& refusal) override { refusals.push_back(refusal); }
+  void on_lost(const Lost& what) override {
+    lost.push_back(what);
+    publish(Pong{7});
+  }
   using Actor::publish;
 
   std::vector<Delivery> kept;
   std::function<void(Keeping&)> later;
   std::vector<Refusal> refusals;
+  std::vector<Lost> lost;
 
  private:
   Act act_;
@@ -206,4 +211,21 @@ TEST_CASE("actors that end with kept deliveries settle nothing") {
   rig.deliver(1, 3);
   rig.run();
   CHECK(rig.port.commits.empty());
+}
+
+TEST_CASE("an actor is told once what its group lost, in a turn of its own") {
+  const Quiet quiet;
+  Rig rig;
+  Keeping& actor = rig.add<Keeping>(keep);
+  rig.start();
+  const std::uint64_t member = rig.runtime.groups()[0].member;
+  rig.runtime.tell_lost({member, {{3, 4}, {9, 1}}, "no longer kept"});
+  REQUIRE(actor.lost.size() == 1);
+  CHECK(actor.lost[0].group == "keepers");
+  REQUIRE(actor.lost[0].ranges.size() == 2);
+  CHECK(actor.lost[0].ranges[1].offset == 9);
+  CHECK(actor.lost[0].reason == "no longer kept");
+  CHECK(rig.port.commits.size() == 1);
+  rig.runtime.tell_lost({member + 1, {{3, 4}}, "another's"});
+  CHECK(actor.lost.size() == 1);
 }

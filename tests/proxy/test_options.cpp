@@ -95,6 +95,18 @@ TEST_CASE("sizes take units") {
   }
 }
 
+TEST_CASE("how long events are kept, and what a full disk means, can be said") {
+  CHECK(parsed({}).retention.keep_for == std::chrono::hours(7 * 24));
+  CHECK(parsed({}).retention.keep_bytes == 0);
+  CHECK_FALSE(parsed({}).retention.drop_oldest);
+  CHECK(parsed({"--keep-for", "90s"}).retention.keep_for == std::chrono::seconds(90));
+  CHECK(parsed({"--keep-for", "0"}).retention.keep_for == Duration::zero());
+  CHECK(parsed({"--keep-bytes", "10GiB"}).retention.keep_bytes == 10ull << 30);
+  CHECK(parsed({"--when-full", "drop-oldest"}).retention.drop_oldest);
+  CHECK_THAT(refusal({"--keep-for", "week"}), Catch::Contains("7d"));
+  CHECK_THAT(refusal({"--when-full", "explode"}), Catch::Contains("drop-oldest"));
+}
+
 TEST_CASE("capture is repeatable, checked, and needs a spool") {
   const Options options = parsed({"--spool", "/x", "--capture", "a.>", "--capture", "b"});
   REQUIRE(options.capture.size() == 2);

@@ -91,7 +91,10 @@ TEST_CASE("enospc_at_every_write_then_recover: a disk that stays full until ther
     files.set_free_bytes(bytes);
     LogUnderTest log(files);
     const auto done = run_workload(log, seed, batches);
-    REQUIRE_FALSE(done);
+    if (done) {  // this much is enough for all of it
+      CHECK(bytes > 30'000);
+      break;
+    }
     CHECK(done.error().code == ErrorCode::disk_full);
     if (log.is_open()) check_poisoned(files, log, done.error());
     log.close();

@@ -4,7 +4,6 @@
 
 #include "log_under_test.hpp"
 #include "spindle/base/memory_files.hpp"
-#include "spindle/spool/space.hpp"
 
 using namespace spindle;
 using namespace spindle::spool;
@@ -170,8 +169,28 @@ TEST_CASE("a trim that fails poisons the writer: what the disk has is not known"
   CHECK(next.digest == durable);
 }
 
-TEST_CASE("what may be appended counts the reserve and whole segments") {
-  CHECK(appendable_bytes(1000, 100, 50, 200) == 950);
-  CHECK(appendable_bytes(250, 100, 50, 200) == 50);
-  CHECK(appendable_bytes(50, 100, 50, 200) == 50);
+TEST_CASE("a sealed segment keeps no space that it does not use") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 20);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", "x")}));
+  CHECK(files.contents(segment_paths(files)[0])->size() > 1u << 20);
+  log.log().appender.roll(log.digest.encode(), ++log.time);
+  REQUIRE(log.write());
+  CHECK(files.contents(segment_paths(files)[0])->size() < 1'000);
+  REQUIRE(log.recover_only());
+  CHECK(log.log().segments.size() == 2);
+}
+
+TEST_CASE("a segment that is not preallocated is written as any other") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 20);
+  REQUIRE(log.open());
+  files.set_free_bytes(3u << 20);
+  log.log().appender.roll(log.digest.encode(), ++log.time, false);
+  REQUIRE(log.commit({events("a", "x")}));
+  CHECK(files.free_bytes(test_directory).value() > 3'000'000);
+  const Digest digest = log.digest;
+  REQUIRE(log.recover_only());
+  CHECK(log.digest == digest);
 }

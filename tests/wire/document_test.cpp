@@ -175,6 +175,7 @@ TEST_CASE("the table of limits lists every limit with its value") {
       {"msgpack_values_max", limits::msgpack_values_max},
       {"patterns_per_member_max", limits::patterns_per_member_max},
       {"turns_per_settle_max", limits::turns_per_settle_max},
+      {"lost_ranges_max", limits::lost_ranges_max},
       {"claims_per_attach_max", limits::claims_per_attach_max},
       {"commits_in_flight_max", limits::commits_in_flight_max},
       {"publish_window_bytes_default", limits::publish_window_bytes_default},
@@ -193,17 +194,27 @@ TEST_CASE("the table of limits lists every limit with its value") {
 }
 
 TEST_CASE("the table of kinds lists every kind, with as many fields as the code writes") {
-  const std::map<std::string, std::size_t> field_counts{
-      {"hello", Hello::field_count},         {"welcome", Welcome::field_count},
-      {"renew", Renew::field_count},         {"publish", Publish::field_count},
-      {"published", Published::field_count}, {"halted", Halted::field_count},
-      {"resume", Resume::field_count},       {"attach", Attach::field_count},
-      {"attached", Attached::field_count},   {"deliver", Deliver::field_count},
-      {"credit", Credit::field_count},       {"settle", Settle::field_count},
-      {"settled", Settled::field_count},     {"extend", Extend::field_count},
-      {"detach", Detach::field_count},       {"detached", Detached::field_count},
-      {"admin", Admin::field_count},         {"admin_reply", AdminReply::field_count},
-      {"goodbye", Goodbye::field_count},     {"error", ErrorMessage::field_count}};
+  const std::map<std::string, std::size_t> field_counts{{"hello", Hello::field_count},
+                                                        {"welcome", Welcome::field_count},
+                                                        {"renew", Renew::field_count},
+                                                        {"publish", Publish::field_count},
+                                                        {"published", Published::field_count},
+                                                        {"halted", Halted::field_count},
+                                                        {"resume", Resume::field_count},
+                                                        {"attach", Attach::field_count},
+                                                        {"attached", Attached::field_count},
+                                                        {"deliver", Deliver::field_count},
+                                                        {"credit", Credit::field_count},
+                                                        {"settle", Settle::field_count},
+                                                        {"settled", Settled::field_count},
+                                                        {"extend", Extend::field_count},
+                                                        {"detach", Detach::field_count},
+                                                        {"detached", Detached::field_count},
+                                                        {"lost", Lost::field_count},
+                                                        {"admin", Admin::field_count},
+                                                        {"admin_reply", AdminReply::field_count},
+                                                        {"goodbye", Goodbye::field_count},
+                                                        {"error", ErrorMessage::field_count}};
   std::map<std::string, std::size_t> documented;
   for (const auto& row : document::table("kind")) {
     const auto fields = static_cast<std::size_t>(std::count(row.at(2).begin(), row.at(2).end(), ',')) + 1;

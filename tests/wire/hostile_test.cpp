@@ -42,6 +42,7 @@ bool reads_as_control(BytesView bytes) {
     case Kind::extend: return decodes<Extend>(head);
     case Kind::detach: return decodes<Detach>(head);
     case Kind::detached: return decodes<Detached>(head);
+    case Kind::lost: return decodes<Lost>(head);
     case Kind::admin: return decodes<Admin>(head);
     case Kind::admin_reply: return decodes<AdminReply>(head);
     case Kind::goodbye: return decodes<Goodbye>(head);

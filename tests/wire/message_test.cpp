@@ -101,6 +101,8 @@ TEST_CASE("group messages read back") {
   attach.start = {Start::At::offset, 77};
   attach.options.backoff_min_ms = 5;
   attach.options.ack_deadline_ms = 6;
+  attach.options.keep_at_most_ms = 7;
+  attach.options.keep_at_most_bytes = 8;
   attach.claims = {Claim{{1, 2, 3, 4}, 5, 6}, Claim{}};
   const Attach read = round_trip(attach);
   CHECK(read.options == attach.options);
@@ -115,6 +117,9 @@ TEST_CASE("group messages read back") {
   CHECK(round_trip(Extend{1, {2, 3, 4, 5}}).delivery.offset == 5);
   CHECK(round_trip(Detach{1}).member == 1);
   CHECK(round_trip(Detached{1, 2}).member == 2);
+  const Lost lost = round_trip(Lost{1, {{2, 3}, {4, 5}}, "damaged"});
+  CHECK(lost.ranges.at(1).count == 5);
+  CHECK(lost.reason == "damaged");
 }
 
 TEST_CASE("settlements read back with each verdict") {

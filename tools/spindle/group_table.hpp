@@ -17,6 +17,10 @@ struct GroupFigures {
   std::uint64_t lag = 0;
   std::uint64_t pending = 0;
   std::uint64_t dead = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t keeps_bytes = 0;
+  /// Why it keeps the oldest segment, if it is the one that does.
+  std::string keeps_oldest;
   std::string stalled;
 };
 

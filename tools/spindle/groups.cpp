@@ -17,6 +17,8 @@ constexpr const char* footer =
     "         between are counted too\n"
     "PENDING  events delivered and not settled yet\n"
     "DEAD     events that became dead letters so far (spindle sub '_spindle.dead.NAME' --group …)\n"
+    "LOST     events that the group never got: damaged on the disk, or no longer kept (--json says which)\n"
+    "KEEPS    how much of the spool, from its oldest unsettled event or dead letter to the end\n"
     "STALLED  why the group hands nothing out although it could\n"
     "\n"
     "Examples:\n"

@@ -39,6 +39,19 @@ struct Refusal {
   std::uint64_t offset = 0;
 };
 
+/// Events that a group never settled and never gets: they are damaged on the proxy's disk, or no longer kept (see
+/// GroupOptions::keep_at_most, and the proxy's --when-full).
+struct Lost {
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t count = 0;
+  };
+  std::string group;
+  /// May count events of topics that the group does not want.
+  std::vector<Range> ranges;
+  std::string reason;
+};
+
 /// Thrown by Actor::publish.
 class PublishFailed : public std::runtime_error {
  public:
@@ -88,6 +101,10 @@ class Actor {
   /// The proxy refused a turn (its delivery had been given to someone else, say): what it published does not exist,
   /// and the actor's memory may be ahead of the log. Logged in any case. Runs as a turn.
   virtual void on_refused(const Refusal&) {}
+
+  /// A group that the actor handles lost events, now or while no member was there: at most once for each. Logged in
+  /// any case. Runs as a turn.
+  virtual void on_lost(const Lost&) {}
 
  protected:
   // Registering: in the constructor.

@@ -22,6 +22,10 @@ struct GroupOptions {
   std::optional<std::chrono::milliseconds> backoff_max = {};
   /// How long a member may work on one delivery before it is taken away as a failed attempt. Default 30 s.
   std::optional<std::chrono::milliseconds> ack_deadline = {};
+  /// How old, and how much of the log, what the group has not settled may become before it is lost to it (see
+  /// Actor::on_lost), once nothing else keeps it from being deleted. Default 0: no bound, it keeps it for ever.
+  std::optional<std::chrono::milliseconds> keep_at_most = {};
+  std::optional<std::uint64_t> keep_at_most_bytes = {};
   StartAt start = StartAt::beginning;
   /// The most that is delivered to this member and not settled: events that wait here cannot go to another member.
   std::uint64_t credit_events = 4'096;

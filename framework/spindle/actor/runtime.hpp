@@ -79,6 +79,8 @@ class Runtime {
   void lose(std::uint64_t member, const std::vector<wire::Claim>& deliveries);
   /// One live event; runs its turns at once.
   void on_live(const Incoming& incoming, Now now);
+  /// Events that a group never gets: logged, and told to the actors that handle the group.
+  void tell_lost(const wire::Lost& lost);
   /// What became of commits from `first` on; told once for each, in any order.
   void on_outcome(Ticket first, const wire::Outcome& outcome, Now now);
   /// Runs timers that are due; the delay of one that was set since the last tick counts from here.

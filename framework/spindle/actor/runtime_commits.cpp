@@ -1,4 +1,6 @@
 // Committing: what a turn asked for becomes a commit, and what became of it is told.
+#include <algorithm>
+
 #include "spindle/actor/log.hpp"
 #include "spindle/actor/runtime.hpp"
 #include "spindle/base/concat.hpp"
@@ -83,6 +85,30 @@ void Runtime::tell_refused(const Actors& actors, const Refusal& refusal) {
   for (Actor* actor : actors) {
     run_task(
         actor, "on_refused", [&] { actor->on_refused(refusal); }, false);
+  }
+}
+
+void Runtime::tell_lost(const wire::Lost& lost) {
+  const Group* group = group_of(lost.member);
+  if (group == nullptr) return;
+  Lost told{group->name, {}, lost.reason};
+  std::uint64_t events = 0;
+  for (const wire::Lost::Range& range : lost.ranges) {
+    told.ranges.push_back({range.offset, range.count});
+    events += range.count;
+  }
+  if (told.ranges.empty()) return;
+  log::error(concat("group ", group->name, " lost ", events, " events in ", told.ranges.size(),
+                    " ranges from offset ", told.ranges.front().offset, " on: ", lost.reason));
+  Actors actors;
+  for (const Subscription& subscription : group->subscriptions) {
+    if (std::find(actors.begin(), actors.end(), subscription.actor) == actors.end()) {
+      actors.push_back(subscription.actor);
+    }
+  }
+  for (Actor* actor : actors) {
+    run_task(
+        actor, "on_lost", [&] { actor->on_lost(told); }, true);
   }
 }
 

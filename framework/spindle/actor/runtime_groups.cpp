@@ -95,6 +95,8 @@ wire::Attach Runtime::Group::attach() const {
   attach.options.backoff_min_ms = ms(options.backoff_min);
   attach.options.backoff_max_ms = ms(options.backoff_max);
   attach.options.ack_deadline_ms = ms(options.ack_deadline);
+  attach.options.keep_at_most_ms = ms(options.keep_at_most);
+  attach.options.keep_at_most_bytes = options.keep_at_most_bytes;
   attach.credit_events = options.credit_events;
   attach.credit_bytes = options.credit_bytes;
   return attach;

@@ -126,6 +126,8 @@ void Worker::handle(transport::SessionEvent& event) {
     log::warn(concat("the proxy takes no events for now: ", halted->why.message()));
   } else if (auto* gone = std::get_if<ev::DeliveriesLost>(&event)) {
     runtime_.lose(gone->member, gone->deliveries);
+  } else if (auto* lost_events = std::get_if<ev::EventsLost>(&event)) {
+    runtime_.tell_lost(lost_events->lost);
   } else if (auto* refused = std::get_if<ev::AttachRefused>(&event)) {
     on_attach_refused(refused->member, refused->why);
   } else if (auto* anew = std::get_if<ev::StartedAnew>(&event)) {

@@ -28,7 +28,7 @@ std::uint64_t Appender::segment_bytes_left() const {
   return position() < segment_limit_ ? segment_limit_ - position() : 0;
 }
 
-void Appender::roll(BytesView state, WallNs now_ns) {
+void Appender::roll(BytesView state, WallNs now_ns, bool preallocate) {
   assert(!in_commit_ && state.size() <= state_bytes_max);
   last_time_ns_ = std::max(last_time_ns_, now_ns);
   close_step();
@@ -46,6 +46,7 @@ void Appender::roll(BytesView state, WallNs now_ns) {
     step.sealed = segment_name(header_.first_offset, header_.serial);
     step.seal = encode_seal(header_, next);
   }
+  step.preallocate = preallocate;
   step.header = next;
   batch_bytes_ += step.head.size() + step.seal.size();
 
@@ -53,6 +54,7 @@ void Appender::roll(BytesView state, WallNs now_ns) {
   salt_ = next.salt();
   step_position_ = next.head_end;
   segment_limit_ = next.file_bytes;
+  first_event_ns_ = 0;
   next_index_position_ = next.head_end + index_spacing_bytes;
   steps_.emplace_back(std::move(step));
 }
@@ -112,6 +114,7 @@ std::uint64_t Appender::append(Kind kind, BytesView topic, BytesView body, std::
                  .body = body},
                 static_cast<std::uint32_t>(step_position_), bytes_);
   next_offset_ += count;
+  if (count > 0 && first_event_ns_ == 0) first_event_ns_ = last_time_ns_;
   return offset;
 }
 

@@ -37,8 +37,9 @@ class Appender {
   /// The largest commit that fits after a roll(); refuse a larger one (too_large) before deciding anything.
   std::uint64_t commit_bytes_max() const { return segment_bytes_; }
 
-  /// Ends the segment and begins one whose head is `state` (at most state_bytes_max). Not within a commit.
-  void roll(BytesView state, WallNs now_ns);
+  /// Ends the segment and begins one whose head is `state` (at most state_bytes_max). Not within a commit. Without
+  /// `preallocate` its disk space is taken as it is written: for a disk that has no room for a whole segment.
+  void roll(BytesView state, WallNs now_ns, bool preallocate = true);
 
   /// Begins a commit. Times never run backwards in the log: an earlier one counts as that of the record before.
   void begin(WallNs now_ns);
@@ -55,6 +56,12 @@ class Appender {
   std::uint64_t next_offset() const { return next_offset_; }
   /// Bytes that wait for take_batch().
   std::size_t batch_bytes() const { return batch_bytes_ + bytes_.size(); }
+  /// The segment that commits go into; serial 0 or that of the recovered log before the first roll().
+  const SegmentHeader& segment() const { return header_; }
+  /// When the first event of the current segment was appended; 0: it has none.
+  WallNs first_event_ns() const { return first_event_ns_; }
+  /// Time of the newest record.
+  WallNs last_time_ns() const { return last_time_ns_; }
   /// What is left of the current segment.
   std::uint64_t segment_bytes_left() const;
   /// Everything since the last call; nullptr when that is nothing. Not within a commit. Batches must be written in
@@ -73,6 +80,7 @@ class Appender {
   std::uint64_t incarnation_;
   std::uint64_t salt_ = 0;
   std::uint64_t segment_limit_ = 0;  // 0: no segment yet
+  WallNs first_event_ns_ = 0;
   // the log
   std::uint64_t next_offset_;
   WallNs last_time_ns_;

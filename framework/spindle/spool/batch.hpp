@@ -37,6 +37,8 @@ struct NewSegmentStep {
   /// The name of the one before it.
   std::string sealed;
   Bytes seal;
+  /// Whether its whole size is reserved on the disk, or the file only made that long.
+  bool preallocate = true;
 };
 
 /// The oldest segments are no longer needed: their files are deleted, oldest first, once all that stands before this

@@ -34,11 +34,11 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   auto created = files_.open(unfinished, OpenMode::create_new);
   if (!created) return fail(std::move(created.error()));
   std::unique_ptr<File> next = std::move(*created);
-  // Without room for a whole segment the log goes on without reserving it: there may be enough for what is written,
-  // and a spool that could not even be opened again would be worse. Publishes halt at the disk reserve all the same.
-  auto reserved = next->allocate(step.header.file_bytes);
-  if (!reserved && reserved.error().code == ErrorCode::disk_full) reserved = next->truncate(step.header.file_bytes);
-  if (!reserved) return reserved;
+  // Whoever decided the step looked for the room, but others use the disk too. Without it the log goes on: there may
+  // be enough for what is written, and a spool that could not even be opened again would be worse.
+  auto sized = step.preallocate ? next->allocate(step.header.file_bytes) : next->truncate(step.header.file_bytes);
+  if (!sized && sized.error().code == ErrorCode::disk_full) sized = next->truncate(step.header.file_bytes);
+  if (!sized) return sized;
   if (auto done = next->write(0, step.head); !done) return done;
   if (auto done = next->sync(); !done) return done;
   if (auto done = files_.rename(unfinished, name); !done) return done;
@@ -66,7 +66,9 @@ Result<void> Writer::seal(const NewSegmentStep& step) {
   }
   auto written = file_->write(step.header.previous_end, step.seal);
   if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
-  return file_->sync();
+  if (auto synced = file_->sync(); !synced) return synced;
+  // What was preallocated and not used is free again; nothing depends on when that becomes durable.
+  return file_->truncate(step.header.previous_end + step.seal.size());
 }
 
 Result<void> Writer::run(const RemoveStep& step) {

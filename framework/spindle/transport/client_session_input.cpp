@@ -69,6 +69,8 @@ void ClientSession::on_checked_message(const wire::Head& head, std::span<const S
     case Kind::halted: return handle(static_cast<wire::Halted*>(nullptr), [&](const auto& m) { on_halted(m, now); });
     case Kind::attached: return handle(static_cast<wire::Attached*>(nullptr), [&](const auto& m) { on_attached(m); });
     case Kind::detached: return handle(static_cast<wire::Detached*>(nullptr), [&](const auto& m) { on_detached(m); });
+    case Kind::lost:
+      return handle(static_cast<wire::Lost*>(nullptr), [&](const auto& m) { events_.emplace_back(EventsLost{m}); });
     case Kind::admin_reply:
       return handle(static_cast<wire::AdminReply*>(nullptr), [&](const auto& m) { on_admin_reply(m); });
     case Kind::goodbye:

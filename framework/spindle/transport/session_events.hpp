@@ -79,6 +79,11 @@ struct Detached {
   std::uint64_t member = 0;
 };
 
+/// Events that the member's group never gets: damaged on the proxy's disk, or no longer kept.
+struct EventsLost {
+  wire::Lost lost;
+};
+
 /// Answers admin(). The body is one msgpack value.
 struct AdminAnswered {
   std::uint64_t request = 0;
@@ -115,7 +120,7 @@ using SessionEvent =
     std::variant<session_event::Welcomed, session_event::Ready, session_event::Lost, session_event::Committed,
                  session_event::Halted, session_event::Delivered, session_event::Attached,
                  session_event::AttachRefused, session_event::DeliveriesLost, session_event::Detached,
-                 session_event::AdminAnswered, session_event::StartedAnew, session_event::Trouble,
-                 session_event::Failed>;
+                 session_event::EventsLost, session_event::AdminAnswered, session_event::StartedAnew,
+                 session_event::Trouble, session_event::Failed>;
 
 }  // namespace spindle::transport

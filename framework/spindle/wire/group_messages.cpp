@@ -62,11 +62,14 @@ std::uint64_t read_count(Cursor& at) {
 }  // namespace
 
 void GroupOptions::write(Writer& to) const {
-  const std::pair<std::string_view, std::optional<std::uint64_t>> fields[] = {{"max_attempts", max_attempts},
-                                                                              {"backoff_min_ms", backoff_min_ms},
-                                                                              {"backoff_max_ms", backoff_max_ms},
-                                                                              {"backoff_factor", backoff_factor},
-                                                                              {"ack_deadline_ms", ack_deadline_ms}};
+  const std::pair<std::string_view, std::optional<std::uint64_t>> fields[] = {
+      {"max_attempts", max_attempts},
+      {"backoff_min_ms", backoff_min_ms},
+      {"backoff_max_ms", backoff_max_ms},
+      {"backoff_factor", backoff_factor},
+      {"ack_deadline_ms", ack_deadline_ms},
+      {"keep_at_most_ms", keep_at_most_ms},
+      {"keep_at_most_bytes", keep_at_most_bytes}};
   std::size_t count = 0;
   for (const auto& [name, value] : fields) count += value ? 1 : 0;
   to.map(count);
@@ -79,12 +82,14 @@ void GroupOptions::read(Cursor& at) {
   const std::uint32_t count = at.map("options");
   for (std::uint32_t i = 0; i < count && at.ok(); ++i) {
     const std::string_view option = at.str("option name");
-    std::optional<std::uint64_t>* field = option == "max_attempts"      ? &max_attempts
-                                          : option == "backoff_min_ms"  ? &backoff_min_ms
-                                          : option == "backoff_max_ms"  ? &backoff_max_ms
-                                          : option == "backoff_factor"  ? &backoff_factor
-                                          : option == "ack_deadline_ms" ? &ack_deadline_ms
-                                                                        : nullptr;
+    std::optional<std::uint64_t>* field = option == "max_attempts"         ? &max_attempts
+                                          : option == "backoff_min_ms"     ? &backoff_min_ms
+                                          : option == "backoff_max_ms"     ? &backoff_max_ms
+                                          : option == "backoff_factor"     ? &backoff_factor
+                                          : option == "ack_deadline_ms"    ? &ack_deadline_ms
+                                          : option == "keep_at_most_ms"    ? &keep_at_most_ms
+                                          : option == "keep_at_most_bytes" ? &keep_at_most_bytes
+                                                                           : nullptr;
     if (field == nullptr) {
       return at.fail(ErrorCode::unsupported, "group option '" + std::string(option) + "' is not known");
     }
@@ -290,6 +295,28 @@ void Detached::write(Writer& to) const { to.uint(answers).uint(member); }
 void Detached::read(Cursor& at) {
   answers = at.uint("answers");
   member = at.uint("member");
+}
+
+void Lost::Range::write(Writer& to) const { to.array(2).uint(offset).uint(count); }
+
+void Lost::Range::read(Cursor& at) {
+  const std::uint32_t extra = open_fields(at, "range", 2);
+  offset = at.uint("offset");
+  count = at.uint("count");
+  check_range(at, {0, 0, 0, offset}, count);
+  close_fields(at, extra);
+}
+
+void Lost::write(Writer& to) const {
+  to.uint(member);
+  write_list(to, ranges);
+  to.str(reason);
+}
+
+void Lost::read(Cursor& at) {
+  member = at.uint("member");
+  read_list(at, "ranges", limits::lost_ranges_max, ranges);
+  reason = at.str("reason");
 }
 
 }  // namespace spindle::wire

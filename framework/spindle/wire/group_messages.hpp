@@ -17,6 +17,8 @@ struct GroupOptions {
   std::optional<std::uint64_t> backoff_max_ms;
   std::optional<std::uint64_t> backoff_factor;
   std::optional<std::uint64_t> ack_deadline_ms;
+  std::optional<std::uint64_t> keep_at_most_ms;
+  std::optional<std::uint64_t> keep_at_most_bytes;
 
   void write(Writer& to) const;
   void read(Cursor& at);
@@ -193,6 +195,26 @@ struct Detached {
   static constexpr std::size_t field_count = 2;
   std::uint64_t answers = 0;
   std::uint64_t member = 0;
+
+  void write(Writer& to) const;
+  void read(Cursor& at);
+};
+
+/// Proxy: events that the member's group never settled and never gets: damaged on the disk, or no longer kept. What
+/// the member held of them it holds no more.
+struct Lost {
+  static constexpr Kind kind = Kind::lost;
+  static constexpr std::size_t field_count = 3;
+  struct Range {
+    std::uint64_t offset = 0;
+    std::uint64_t count = 0;
+
+    void write(Writer& to) const;
+    void read(Cursor& at);
+  };
+  std::uint64_t member = 0;
+  std::vector<Range> ranges;
+  std::string reason;
 
   void write(Writer& to) const;
   void read(Cursor& at);

@@ -21,6 +21,7 @@ inline constexpr std::size_t msgpack_depth_max = 32;
 inline constexpr std::size_t msgpack_values_max = 262'144;  // 16 bytes each while a message is read
 inline constexpr std::size_t patterns_per_member_max = 256;
 inline constexpr std::size_t turns_per_settle_max = 4'096;  // commits: a turn of the short form is many
+inline constexpr std::size_t lost_ranges_max = 4'096;       // in one message
 inline constexpr std::size_t claims_per_attach_max = 65'536;
 inline constexpr std::uint64_t commits_in_flight_max = 1'024;  // unanswered commits a source may have
 inline constexpr std::uint64_t publish_window_bytes_default = 8 * 1024 * 1024;

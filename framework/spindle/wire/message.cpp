@@ -5,10 +5,10 @@
 namespace spindle::wire {
 namespace {
 
-constexpr std::array<std::string_view, 20> names{"hello",    "welcome", "renew",       "publish",  "published",
-                                                 "halted",   "resume",  "attach",      "attached", "deliver",
-                                                 "credit",   "settle",  "settled",     "extend",   "detach",
-                                                 "detached", "admin",   "admin_reply", "goodbye",  "error"};
+constexpr std::array<std::string_view, 21> names{
+    "hello",  "welcome",  "renew",   "publish", "published",   "halted",  "resume",
+    "attach", "attached", "deliver", "credit",  "settle",      "settled", "extend",
+    "detach", "detached", "lost",    "admin",   "admin_reply", "goodbye", "error"};
 
 }  // namespace
 

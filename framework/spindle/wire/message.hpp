@@ -30,6 +30,7 @@ enum class Kind : std::uint8_t {
   extend,
   detach,
   detached,
+  lost,
   admin,
   admin_reply,
   goodbye,

@@ -28,11 +28,16 @@ Result<void> BrokerDriver::try_start() {
   writer_ = std::make_unique<spool::Writer>(files_, directory);
   reader_ = std::make_unique<spool::Reader>(files_, directory, log->segments, setup_.tail_cache_bytes);
   broker_->start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id,
-                             log->incarnation, log->first_offset, log->restored},
+                             log->incarnation, log->first_offset, log->restored, log->segments},
                  now_);
   if (auto written = write(); !written) return fail(written.error());
   broker_->on_durable(std::exchange(untold_, 0), now_);
   return {};
+}
+
+void leave_space(BrokerDriver& proxy, std::uint64_t bytes) {
+  REQUIRE(bytes >= proxy.segment_bytes());
+  proxy.broker().on_space(bytes - proxy.segment_bytes());
 }
 
 void BrokerDriver::kill() {

@@ -35,6 +35,10 @@ struct Received {
   }
 };
 
+class BrokerDriver;
+/// Leaves about this much for commits: on the disk, and what is left of the preallocated segment.
+void leave_space(BrokerDriver& proxy, std::uint64_t bytes);
+
 /// A proxy without sockets, threads and clock: the real broker and the real spool on a disk in memory. Everything
 /// happens when it is told to, so a test chooses what is durable, what was sent and when the power goes.
 class BrokerDriver {
@@ -107,6 +111,7 @@ class BrokerDriver {
 
   /// Where the spool is; a start() after it was changed is one on another spool.
   std::string directory = "spool";
+  std::uint64_t segment_bytes() const { return setup_.segment_bytes; }
   BrokerConfig& config() { return setup_.config; }
   std::uint64_t segments_made = 0;
   /// Called whenever a batch is durable.

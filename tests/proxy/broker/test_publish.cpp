@@ -190,7 +190,7 @@ TEST_CASE("a full disk halts publishes until they are resumed") {
   client.hello();
   client.publish("a", {1});
   REQUIRE(client.published());
-  proxy.broker().on_space(proxy.config().disk_reserve_bytes);
+  leave_space(proxy, proxy.config().disk_reserve_bytes);
   const auto halted_at = client.publish("a", {2});
   const auto halted = client.take<wire::Halted>();
   REQUIRE(halted->number == halted_at);
@@ -217,9 +217,9 @@ TEST_CASE("on a full disk turns that publish go on below publishes, and acks alw
   auto publishes = [&](const Delivered& delivered) {
     return TestClient::turn({delivered.settlement()}, {{0, 0, 1}});
   };
-  proxy.broker().on_space(proxy.config().disk_reserve_bytes * 3 / 4);
+  leave_space(proxy, proxy.config().disk_reserve_bytes * 3 / 4);
   REQUIRE(client.settle({publishes(held[0])}, {client.packet("b", {4})})[0].events == 1);
-  proxy.broker().on_space(proxy.config().disk_reserve_bytes / 2);
+  leave_space(proxy, proxy.config().disk_reserve_bytes / 2);
   client.send_settle(client.next_commit, {publishes(held[1])}, {client.packet("b", {5})});
   REQUIRE(client.take<wire::Halted>()->number == client.next_commit);
   client.send(wire::Resume{client.next_commit});

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "simulated_client.hpp"
+#include "test_client.hpp"
 
 using namespace spindle;
 using namespace spindle::proxy;
@@ -13,6 +14,11 @@ namespace {
 class World {
  public:
   explicit World(std::uint64_t seed) : random_(seed), driver_(setup(seed)) {
+    // A group that never consumes, so that nothing goes when the disk is full and all can be counted at the end.
+    TestClient keeper(driver_, "keeper/1");
+    keeper.hello();
+    keeper.attach("keeper", {">"});
+    keeper.send(wire::Detach{1});
     driver_.by_hand = true;
     for (int i = 0; i < 4; ++i) clients_.push_back(make(i));
   }
