@@ -123,7 +123,7 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   if (!has_window(session, bytes, message, now)) return;
   if (halt_if_forgetful(session, fresh, message)) return;
   if (halt_if_full(session, fresh, message, bytes + log_bytes_of(settle->turns),
-                   frames.empty() ? Tier::bare : Tier::turn, now)) {
+                   frames.empty() ? Tier::bare : publishing_tier(*settle), now)) {
     return;
   }
   session.settled_answers = message;
@@ -141,6 +141,18 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   }
   commit_settle(session, *source, plan, now);
   count_unanswered(session, bytes);
+}
+
+/// Services that feed one another could fill the disk with what only the next of them can work off, all of them
+/// halted before the oldest segment is free: so who frees that may go on further.
+Tier BrokerState::publishing_tier(const wire::Settle& settle) const {
+  if (retention_.size() <= drained_segments) return Tier::turn;
+  const std::uint64_t end = retention_[drained_segments - 1].end_offset;
+  const bool drains = std::any_of(settle.turns.begin(), settle.turns.end(), [&](const wire::Turn& turn) {
+    return std::any_of(turn.settlements.begin(), turn.settlements.end(),
+                       [&](const wire::Settlement& settlement) { return settlement.first.offset < end; });
+  });
+  return drains ? Tier::drain : Tier::turn;
 }
 
 BrokerState::SettlePlan BrokerState::plan_settle(const Session& session, std::span<const SharedBytes> frames) {

@@ -128,6 +128,7 @@ class BrokerState {
   // broker_settle.cpp
   struct SettlePlan;
   void settle(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
+  Tier publishing_tier(const wire::Settle& settle) const;
   SettlePlan plan_settle(const Session& session, std::span<const SharedBytes> frames);
   static std::optional<Error> claim_events(SettlePlan& plan, const wire::Turn& turn);
   void plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
@@ -289,6 +290,8 @@ inline constexpr std::uint64_t small_record_bytes_max = 1024;
 /// An effect without its reason.
 inline constexpr std::uint64_t effect_bytes_max = 64;
 inline constexpr std::uint64_t halt_retry_ms = 250;
+/// The oldest segments whose events turns may settle and publish over with less of the reserve left (Tier::drain).
+inline constexpr std::size_t drained_segments = 2;
 inline constexpr std::uint64_t busy_retry_ms = 20;
 /// Each topic that --capture stores costs a counter.
 inline constexpr std::size_t captured_topics_max = 100'000;

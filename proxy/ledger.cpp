@@ -76,6 +76,7 @@ std::uint64_t Ledger::reserve_bytes(Tier tier) const {
   switch (tier) {
     case Tier::publish: return disk_.reserve_bytes;
     case Tier::turn: return disk_.reserve_bytes / 2;
+    case Tier::drain: return disk_.reserve_bytes / 4;
     case Tier::bare: break;
   }
   return disk_.reserve_bytes / 8;

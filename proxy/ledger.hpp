@@ -20,6 +20,7 @@ namespace spindle::proxy {
 enum class Tier : std::uint8_t {
   publish,  ///< leaves the whole reserve
   turn,     ///< a turn that publishes, or a publish of a session that consumes too: leaves half of it
+  drain,    ///< a turn that publishes and settles events of the oldest segments: leaves a quarter of it
   bare,     ///< settles, refusals, epochs, groups, dead letters, losses: leave an eighth of it
 };
 
