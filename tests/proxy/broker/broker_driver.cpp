@@ -115,7 +115,11 @@ Result<bool> BrokerDriver::write() {
   auto decided = broker_->take_batch(now_);
   if (!decided) return false;
   for (const spool::Step& step : decided->batch->steps) {
-    if (std::holds_alternative<spool::NewSegmentStep>(step)) ++segments_made;
+    if (std::holds_alternative<spool::NewSegmentStep>(step)) {
+      ++segments_made;
+      segment_bytes_left = setup_.segment_bytes;
+    }
+    if (const auto* append = std::get_if<spool::AppendStep>(&step)) segment_bytes_left -= append->bytes.size();
   }
   if (auto written = writer_->write(*decided->batch); !written) return fail(written.error());
   reader_->note_durable(decided->batch);

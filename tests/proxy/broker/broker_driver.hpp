@@ -114,6 +114,8 @@ class BrokerDriver {
   std::uint64_t segment_bytes() const { return setup_.segment_bytes; }
   BrokerConfig& config() { return setup_.config; }
   std::uint64_t segments_made = 0;
+  /// What commits may still take of the newest segment.
+  std::uint64_t segment_bytes_left = 0;
   /// Called whenever a batch is durable.
   std::function<void()> after_batch;
 
