@@ -126,6 +126,7 @@ void Party::take(const Received& received) {
     case wire::Kind::settled: return take_outcomes(received.as<wire::Settled>().outcomes);
     case wire::Kind::deliver: return take_deliver(received);
     case wire::Kind::attached: return take_attached(received.as<wire::Attached>());
+    case wire::Kind::lost: return take_lost(received.as<wire::Lost>());
     case wire::Kind::detached: return take_detached(received.as<wire::Detached>().member);
     case wire::Kind::halted: return told_.must_be_decided(source_, received.as<wire::Halted>().number - 1);
     case wire::Kind::admin_reply: return told_.hear_figures(received.as<wire::AdminReply>().body);
@@ -236,6 +237,17 @@ void Party::take_attached(const wire::Attached& attached) {
   std::erase_if(held_, [&](const auto& held) {
     return held.first.first == attached.member && !kept.contains(held.first.second);
   });
+}
+
+void Party::take_lost(const wire::Lost& lost) {
+  const std::string& group = members_.at(lost.member).group;
+  for (const wire::Lost::Range& range : lost.ranges) {
+    for (std::uint64_t offset = range.offset; offset < range.offset + range.count; ++offset) {
+      REQUIRE_FALSE(told_.settled.contains({group, offset}));
+      REQUIRE(told_.lost.insert({group, offset}).second);  // each once
+      held_.erase({lost.member, offset});
+    }
+  }
 }
 
 void Party::take_detached(std::uint64_t member) {

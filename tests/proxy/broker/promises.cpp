@@ -23,6 +23,19 @@ std::map<std::string, Promises::Figures> read_figures(BytesView body) {
         group = at.str("name");
       } else if (field == "patterns") {
         for (std::uint32_t i = at.array("patterns"); i > 0; --i) figures.patterns.emplace(at.str("pattern"));
+      } else if (field == "losses") {
+        for (std::uint32_t i = at.array("losses"); i > 0; --i) {
+          Interval& loss = figures.losses.emplace_back();
+          REQUIRE(at.map("loss") == 3);
+          for (const bool is_text : {false, false, true}) {
+            const std::string key(at.str("key"));
+            if (is_text) {
+              at.skip();
+            } else {
+              (key == "from" ? loss.begin : loss.end) = at.uint("offset");
+            }
+          }
+        }
       } else if (at.peek() == wire::ValueType::uint) {
         figures.numbers[field] = at.uint("number");
       } else {
@@ -63,6 +76,7 @@ void Promises::hear_delivery(const std::string& group, const Delivered& delivere
   const Place place{group, delivered.id.offset};
   CAPTURE(group, delivered.id.offset, delivered.event);
   REQUIRE_FALSE(settled.contains(place));
+  REQUIRE_FALSE(lost.contains(place));
   REQUIRE(event_at.try_emplace(delivered.id.offset, delivered.event).first->second == delivered.event);
   std::uint64_t& known = attempt[place];
   REQUIRE(delivered.attempt >= known);
@@ -77,6 +91,7 @@ void Promises::hear_figures(BytesView body) {
       REQUIRE(now.numbers.at(count) >= before.numbers[count]);
     }
     before.numbers = now.numbers;
+    before.losses = now.losses;
     before.patterns.insert(now.patterns.begin(), now.patterns.end());
   }
 }
@@ -160,6 +175,10 @@ void Promises::check_figures(BrokerDriver& proxy) {
     for (const auto& [pattern, from] : wanted) REQUIRE(now.at(group).patterns.contains(pattern));
   }
   hear_figures(body);
+  for (const Place& place : lost) {
+    CAPTURE(place.first, place.second);
+    REQUIRE(reported_as_lost(place));
+  }
 }
 
 /// Sources keep their epochs and numbers, and every commit its outcome.
@@ -191,6 +210,13 @@ void Promises::check_sources(BrokerDriver& proxy) {
     CAPTURE(source, next.epoch);
     REQUIRE(epochs.insert(next.epoch).second);
   }
+}
+
+bool Promises::reported_as_lost(const Place& place) const {
+  auto of = figures.find(place.first);
+  return of != figures.end() && std::any_of(of->second.losses.begin(), of->second.losses.end(), [&](Interval loss) {
+           return loss.begin <= place.second && place.second < loss.end;
+         });
 }
 
 /// Each group gets all that is not settled, and nothing that is.
@@ -230,7 +256,8 @@ void Promises::check_deliveries(BrokerDriver& proxy) {
       for (std::uint64_t i = 0; matches && i < events.size(); ++i) {
         const Place place{group, stored.offset + i};
         CAPTURE(group, stored.topic, stored.offset + i);
-        REQUIRE((delivered.contains(place) || settled.contains(place) || settling.contains(place)));
+        REQUIRE((delivered.contains(place) || settled.contains(place) || settling.contains(place) ||
+                 reported_as_lost(place)));
       }
     }
     if (stored.topic.starts_with(dead_topics)) {

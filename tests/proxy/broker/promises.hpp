@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker_driver.hpp"
+#include "proxy/interval_set.hpp"
 #include "test_client.hpp"
 
 namespace spindle::proxy {
@@ -31,9 +32,11 @@ class Promises {
   std::map<Place, wire::Verdict> settled;           ///< by ack or reject
   /// By group: members that may come back, so that the group may wait for them. Whoever was told `detached` may not.
   std::map<std::string, std::set<std::pair<std::string, std::uint64_t>>> awaited;
+  std::set<Place> lost;
   struct Figures {
     std::set<std::string> patterns;
     std::map<std::string, std::uint64_t> numbers;
+    std::vector<Interval> losses;
   };
   std::map<std::string, Figures> figures;
 
@@ -58,6 +61,7 @@ class Promises {
   void check_sources(BrokerDriver& proxy);
   void check_figures(BrokerDriver& proxy);
   void check_deliveries(BrokerDriver& proxy);
+  bool reported_as_lost(const Place& place) const;
 };
 
 /// One process of a source that follows PROTOCOL.md and takes note of all it is told. Nothing is taken for granted to
@@ -126,6 +130,7 @@ class Party {
   void take_outcome(std::uint64_t first, Asked& asked, const wire::Outcome& outcome);
   void take_deliver(const Received& received);
   void take_attached(const wire::Attached& attached);
+  void take_lost(const wire::Lost& lost);
   void take_detached(std::uint64_t member);
   void take_error(const wire::ErrorMessage& error);
 

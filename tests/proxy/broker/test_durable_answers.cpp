@@ -28,6 +28,7 @@ struct World {
   static BrokerDriver::Setup setup() {
     BrokerDriver::Setup setup;
     setup.segment_bytes = spool::segment_bytes_min;
+    setup.config.retention.drop_oldest = true;
     return setup;
   }
 
@@ -92,6 +93,35 @@ void letters_wanted(World& w) {
   w.hear();
   w.other.attach(1, "letters", {"_spindle.dead.>"});
   w.hear();
+}
+
+/// Fills the segment to the last byte with events that nobody wants.
+void fill_segment(World& world) {
+  TestClient filler(world.proxy, "filler/" + std::to_string(world.told.epochs.size()));
+  filler.hello();
+  world.told.epochs.insert(filler.epoch);
+  std::uint64_t event = 1'000'000 + 1'000 * world.told.epochs.size();
+  const std::uint64_t end = event + 1'000;
+  std::uint64_t besides = 0;  // what is logged with each event: that a group passed over the one before
+  const std::uint64_t& left = world.proxy.segment_bytes_left;
+  do {
+    const std::uint64_t before = left;
+    const std::size_t packet_bytes = filler.packet("f", {event}).packet.view.size();
+    const bool last = left > besides + spool::record_header_bytes + packet_bytes && left <= 400;
+    const std::size_t topic_bytes = last ? left - besides - spool::record_header_bytes - packet_bytes : 6;
+    filler.publish({filler.packet(std::string(topic_bytes, 'f'), {event})});
+    REQUIRE(filler.published());
+    world.told.published.insert(event++);
+    if (left < before) besides = before - left - spool::record_bytes(topic_bytes, packet_bytes);
+    REQUIRE(event < end);
+  } while (left != 0);
+}
+
+/// What the desk holds is in the oldest of several segments.
+void several_segments(World& w) {
+  desk_holds(w);
+  for (int i = 0; i < 3; ++i) fill_segment(w);
+  w.shop.publish("filler", {50});
 }
 
 const Scenario scenarios[] = {
@@ -225,6 +255,12 @@ const Scenario scenarios[] = {
      [](World& w) { return w.shop.heard("error unsupported") == 1; }},
     {"detached", desk_holds, [](World& w) { w.desk.detach(1); },
      [](World& w) { return w.desk.heard("detached") == 1; }},
+    {"lost", several_segments,
+     [](World& w) {
+       w.proxy.broker().on_space(w.proxy.config().disk_reserve_bytes / 2);
+       w.proxy.advance(1s);
+     },
+     [](World& w) { return w.desk.heard("lost") == 1; }},
     {"admin_reply", desk_holds,
      [](World& w) {
        w.desk.settle(w.desk.held()[0]);
@@ -246,27 +282,6 @@ const Scenario scenarios[] = {
      },
      [](World& w) { return w.late.heard("welcome") == 1; }},
 };
-
-/// Fills the segment to the last byte with events that nobody wants.
-void fill_segment(World& world) {
-  TestClient filler(world.proxy, "filler/1");
-  filler.hello();
-  world.told.epochs.insert(filler.epoch);
-  std::uint64_t event = 1'000'000;
-  std::uint64_t besides = 0;  // what is logged with each event: that a group passed over the one before
-  const std::uint64_t& left = world.proxy.segment_bytes_left;
-  while (left != 0) {
-    const std::uint64_t before = left;
-    const std::size_t packet_bytes = filler.packet("f", {event}).packet.view.size();
-    const bool last = left > besides + spool::record_header_bytes + packet_bytes && left <= 400;
-    const std::size_t topic_bytes = last ? left - besides - spool::record_header_bytes - packet_bytes : 6;
-    filler.publish({filler.packet(std::string(topic_bytes, 'f'), {event})});
-    REQUIRE(filler.published());
-    world.told.published.insert(event++);
-    if (left < before) besides = before - left - spool::record_bytes(topic_bytes, packet_bytes);
-    REQUIRE(event < 1'001'000);
-  }
-}
 
 /// With `full` the batch that is held back begins with a new segment.
 World& begin(World& world, const Scenario& scenario, bool full) {
