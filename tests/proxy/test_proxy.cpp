@@ -374,7 +374,7 @@ TEST_CASE("a full disk halts publishes and says so") {
   transport::Context context;
   zmq::context_t clients;
   MemoryFiles files;
-  files.set_free_bytes(1024);
+  files.set_free_bytes(200u << 20);  // below the reserve, and far above what consumers may still take
   Proxy proxy(options_of("/spool"), context, files);
   REQUIRE(proxy.start());
   Client client(clients, proxy.ports());
