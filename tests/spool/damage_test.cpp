@@ -2,7 +2,10 @@
 
 #include "fault_oracle.hpp"
 #include "spindle/base/memory_files.hpp"
+#include "spindle/spool/limits.hpp"
 #include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/log_end.hpp"
+#include "spindle/spool/scan.hpp"
 
 using namespace spindle;
 using namespace spindle::spool;
@@ -386,4 +389,88 @@ TEST_CASE("deleted_or_swapped_segment: the offsets that are missing are named ex
     CHECK(next.log().first_offset == log.header(1).first_offset);
   }
   for (const std::string& path : segment_paths(log.files)) CHECK(log.files.contents(path));  // nothing was removed
+}
+
+namespace {
+
+/// Wherever one looks into this body, a record seems to begin, with a length up to the end of the body. What a
+/// publisher can know of the log is right.
+std::string body_of_headers(std::size_t bytes, std::uint64_t position, std::uint64_t offset, WallNs time_ns) {
+  std::string body(bytes, '\0');
+  for (std::size_t at = 0; at + record_header_bytes <= bytes; at += record_header_bytes) {
+    const auto length = static_cast<std::uint32_t>((bytes - at) / 2);
+    store(&body[at + 8], length);
+    store(&body[at + 12], static_cast<std::uint8_t>(Kind::events));
+    store(&body[at + 16], std::uint32_t{1});
+    store(&body[at + 20], static_cast<std::uint32_t>(position));
+    store(&body[at + 24], offset);
+    store(&body[at + 32], time_ns);
+  }
+  return body;
+}
+
+}  // namespace
+
+TEST_CASE("an event made of record headers is not checksummed again and again when it is torn, nor believed") {
+  constexpr std::size_t body_bytes = 2u << 20;
+  MemoryFiles files;
+  LogUnderTest log(files, 8u << 20);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", "acknowledged")}));
+  const std::string path = segment_paths(files).back();
+  const SegmentHeader header = parse_header(files.contents(path).value(), path).value();
+  auto file = files.open(path, OpenMode::read);
+  REQUIRE(file);
+  const LogEnd before = find_log_end(**file, header).value();
+  const std::uint64_t body_at = before.position + record_header_bytes + 8;  // the topic has 8 bytes
+  // Headers that say they came after what was durable, or before.
+  const bool proving = GENERATE(true, false);
+  const std::uint64_t synced = proving ? body_at : before.position;
+  CAPTURE(proving);
+  const std::string body = body_of_headers(body_bytes, synced, before.next_offset, before.time_ns);
+  REQUIRE(log.commit({events("aaaaaaaa", body)}));
+  log.close();
+  Bytes bytes = files.contents(path).value();
+  bytes[bytes.find("aaaaaaaa")] = '!';
+  REQUIRE(files.set_contents(path, bytes));
+
+  file = files.open(path, OpenMode::read);
+  REQUIRE(file);
+  SegmentScan scan(**file, header, before.position, bytes.size());
+  REQUIRE_FALSE(scan.next().value());
+  const std::uint64_t reads = files.reads();
+  REQUIRE_FALSE(scan.find_behind(false).value());
+  CHECK(scan.passed_over());
+  CHECK(scan.searched_bytes() <= 2 * search_checksummed_bytes_per_byte * bytes.size());
+  CHECK(files.reads() - reads <= 2 * search_checksummed_bytes_per_byte * bytes.size() / scan_bytes);
+
+  const LogEnd end = find_log_end(**file, header).value();
+  CHECK(end.torn);
+  CHECK(end.position == before.position);
+  CHECK(end.damage.has_value() == proving);  // whether it was durable once is open: never cut off in silence
+}
+
+TEST_CASE("a record behind an event made of record headers is found") {
+  MemoryFiles files;
+  LogUnderTest log(files, 8u << 20);
+  REQUIRE(log.open());
+  const std::string path = segment_paths(files).back();
+  const SegmentHeader header = parse_header(files.contents(path).value(), path).value();
+  const std::string body = body_of_headers(2u << 20, header.head_end, header.first_offset, header.created_ns);
+  REQUIRE(log.commit({events("aaaaaaaa", body)}));
+  REQUIRE(log.commit({events("a", std::string(5'000, 'x'))}));
+  REQUIRE(log.commit({events("a", std::string(50, 'x'))}));
+  log.close();
+  Bytes bytes = files.contents(path).value();
+  bytes[bytes.find("aaaaaaaa")] = '!';
+  REQUIRE(files.set_contents(path, bytes));
+  auto file = files.open(path, OpenMode::read);
+  REQUIRE(file);
+  SegmentScan scan(**file, header, header.head_end, bytes.size());
+  const auto found = scan.find_behind(false).value();
+  REQUIRE(found);
+  CHECK(found->offset <= 2);  // the large one may have been passed over
+  const LogEnd end = find_log_end(**file, header).value();
+  REQUIRE(end.damage);
+  CHECK(end.damage->to_offset == 3);
 }

@@ -28,6 +28,10 @@ inline constexpr std::uint64_t index_spacing_bytes = 64u << 10;
 inline constexpr std::size_t read_bytes_min = 64u << 10;
 inline constexpr std::size_t scan_bytes = 1u << 20;
 
+/// For each byte that is searched for a record behind damage, this many are checksummed at most. Data that was made
+/// to look like records could make it thousands.
+inline constexpr std::uint64_t search_checksummed_bytes_per_byte = 8;
+
 /// Segments that a reader holds open, and places at which reads ended that it remembers.
 inline constexpr std::size_t reader_files_max = 32;
 inline constexpr std::size_t reader_places_max = 1024;

@@ -85,10 +85,16 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
   if (damaged_at == 0) {
     auto behind = scan.find_behind(false);
     if (!behind) return fail(std::move(behind.error()));
-    if (*behind) {  // of the last batch, as long as none proves more
+    if (*behind || scan.passed_over()) {  // of the last batch, as long as none proves more
       end.torn = true;
       behind = scan.find_behind(true);
       if (!behind) return fail(std::move(behind.error()));
+    }
+    if (!*behind && scan.passed_over()) {
+      end.damage = Damage{segment_name(header.first_offset, header.serial), scan.position(), end.next_offset,
+                          Damage::to_unknown,
+                          "what stands behind it was made to look like records, too many to tell whether one is"};
+      return end;
     }
     if (!*behind && *size < header.file_bytes) {
       end.damage =

@@ -6,6 +6,7 @@
 #include "spindle/base/checksum.hpp"
 #include "spindle/spool/limits.hpp"
 #include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/segment.hpp"
 
 namespace spindle::spool {
 namespace {
@@ -28,6 +29,15 @@ constexpr std::uint8_t flag_must_understand = 2;
 std::uint64_t seed_of(RecordPlace place) { return place.salt + place.position; }
 
 std::uint64_t padded(std::uint64_t length) { return record_bytes(0, length - record_header_bytes); }
+
+bool could_be_record(BytesView bytes, std::uint64_t available, std::uint64_t position) {
+  if (bytes.size() < record_header_bytes) return false;
+  const char* header = bytes.data();
+  const auto length = load<std::uint32_t>(header + at_length);
+  if (length < record_header_bytes || padded(length) > available) return false;
+  return load<std::uint16_t>(header + at_topic_length) <= length - record_header_bytes &&
+         load<std::uint32_t>(header + at_synced) <= position && load<std::uint8_t>(header + at_kind) != 0;
+}
 
 }  // namespace
 
@@ -80,13 +90,18 @@ ParsedRecord view_record(BytesView bytes) {
   return parsed;
 }
 
-bool could_be_record(BytesView bytes, std::uint64_t available, std::uint64_t position) {
-  if (bytes.size() < record_header_bytes) return false;
+std::uint64_t size_of_possible_record(BytesView bytes, std::uint64_t available, std::uint64_t position,
+                                      const RecordBounds& bounds) {
+  if (!could_be_record(bytes, available, position)) return 0;
   const char* header = bytes.data();
-  const auto length = load<std::uint32_t>(header + at_length);
-  if (length < record_header_bytes || padded(length) > available) return false;
-  return load<std::uint16_t>(header + at_topic_length) <= length - record_header_bytes &&
-         load<std::uint32_t>(header + at_synced) <= position && load<std::uint8_t>(header + at_kind) != 0;
+  const auto kind = static_cast<Kind>(load<std::uint8_t>(header + at_kind));
+  const auto synced = load<std::uint32_t>(header + at_synced);
+  const auto offset = load<std::uint64_t>(header + at_offset);
+  const bool possible = (kind == Kind::events) == (load<std::uint32_t>(header + at_count) > 0) &&
+                        synced % record_alignment == 0 && synced >= bounds.synced_min &&
+                        (synced == 0 || synced >= segment_header_bytes) && offset >= bounds.offset_min &&
+                        offset <= bounds.offset_max && load<WallNs>(header + at_time) >= bounds.time_min_ns;
+  return possible ? padded(load<std::uint32_t>(header + at_length)) : 0;
 }
 
 ParsedRecord parse_record(BytesView bytes, std::uint64_t available, RecordPlace place) {

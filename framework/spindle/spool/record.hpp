@@ -86,7 +86,17 @@ ParsedRecord parse_record(BytesView bytes, std::uint64_t available, RecordPlace 
 /// The same for bytes that this process wrote itself and still holds: no checks.
 ParsedRecord view_record(BytesView bytes);
 
-/// Whether a record header could stand here: cheap, for looking for records behind damage.
-bool could_be_record(BytesView bytes, std::uint64_t available, std::uint64_t position);
+/// What is known, before any checksum, of the records that stand behind a place in a segment.
+struct RecordBounds {
+  std::uint64_t synced_min;
+  std::uint64_t offset_min;
+  std::uint64_t offset_max;
+  WallNs time_min_ns;
+};
+
+/// The size (padded) that a record would have whose header stands here, or 0 when none that keeps to the bounds can:
+/// cheap, for looking for records behind damage.
+std::uint64_t size_of_possible_record(BytesView bytes, std::uint64_t available, std::uint64_t position,
+                                      const RecordBounds& bounds);
 
 }  // namespace spindle::spool
