@@ -41,25 +41,46 @@ Restored restore(Files& files, const std::string& directory, WallNs wall_ns = 0)
   return {digest, std::move(*log)};
 }
 
-bool is_boundary(const LogUnderTest& log, const Digest& digest) {
-  return std::find(log.boundaries.begin(), log.boundaries.end(), digest) != log.boundaries.end();
-}
-
 std::uint64_t damages_in(Files& files, const std::string& directory) {
   auto verified = verify(files, directory, [](const Damage& damage) { UNSCOPED_INFO(damage.text()); });
   if (!verified) FAIL(verified.error().message());
   return verified->damages;
 }
 
-/// The system's view of a directory where another process writes: before every `nth` call that this one makes, the
-/// other gets a turn.
+/// A file that another process writes to: that gets a turn after every read.
+class FileBesideWriter final : public File {
+ public:
+  FileBesideWriter(std::unique_ptr<File> file, const std::function<void()>& turn)
+      : file_(std::move(file)), turn_(turn) {}
+
+  Result<std::size_t> read(std::uint64_t position, char* into, std::size_t size) override {
+    auto got = file_->read(position, into, size);
+    turn_();
+    return got;
+  }
+  Result<void> write(std::uint64_t position, BytesView bytes) override { return file_->write(position, bytes); }
+  Result<void> sync() override { return file_->sync(); }
+  Result<void> allocate(std::uint64_t size) override { return file_->allocate(size); }
+  Result<void> truncate(std::uint64_t size) override { return file_->truncate(size); }
+  Result<void> release(std::uint64_t position) override { return file_->release(position); }
+  Result<std::uint64_t> size() override { return file_->size(); }
+  Result<void> forget_cached() override { return file_->forget_cached(); }
+
+ private:
+  std::unique_ptr<File> file_;
+  const std::function<void()>& turn_;
+};
+
+/// The system's view of a directory where another process writes: that gets a turn between all that this one does.
 class BesideWriter final : public Files {
  public:
   BesideWriter(Files& files, std::function<void()> turn) : files_(files), turn_(std::move(turn)) {}
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     turn_();
-    return files_.open(path, mode);
+    auto file = files_.open(path, mode);
+    if (!file || mode != OpenMode::read) return file;
+    return std::make_unique<FileBesideWriter>(std::move(*file), turn_);
   }
   Result<void> make_directory(const std::string& path) override { return files_.make_directory(path); }
   Result<std::vector<std::string>> list(const std::string& directory) override {
@@ -149,34 +170,47 @@ TEST_CASE("a backup of what a crash left ends at the last whole commit and has n
   CHECK(copy.log.notes.size() == 1);  // nothing to cut off
 }
 
-TEST_CASE("a backup beside a writer that rolls and trims all the time is a whole log") {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+TEST_CASE("a backup beside a writer that rolls and trims all the time is a whole log that has all that it needs") {
+  for (std::uint64_t seed = 1; seed <= 80; ++seed) {
     CAPTURE(seed);
     MemoryFiles files;
+    if (seed % 2 == 0) files.support_links(false);
     LogUnderTest log(files);
     REQUIRE(log.open());
     fill(log, 40, seed);
     std::mt19937_64 random(seed);
     const auto before = log.boundaries.size();
+    // At each boundary, the events before this offset are settled, and those from it on are needed.
+    std::uint64_t settled = 0;
+    std::vector<std::uint64_t> settled_at(before, settled);
     BesideWriter beside(files, [&] {
-      for (auto commits = random() % 4; commits > 0; --commits) REQUIRE(log.commit(random_commit(random, 900)));
-      const auto segments = files.list(test_directory).value().size();
-      if (segments < 4 || random() % 2 == 0) return;
-      log.trim(1 + random() % (segments - 3));
+      if (random() % 8 != 0) return;
+      for (auto commits = random() % 3; commits > 0; --commits) REQUIRE(log.commit(random_commit(random, 900)));
+      settled_at.resize(log.boundaries.size(), settled);
+      const auto names = files.list(test_directory).value();
+      if (names.size() < 4 || random() % 2 == 0) return;
+      const auto count = 1 + random() % (names.size() - 3);
+      settled = parse_segment_name(names[count])->first_offset;
+      REQUIRE(log.commit({{Kind::settle, "", "all in the oldest", 0}}));
+      settled_at.push_back(settled);
+      log.trim(names, count);
       REQUIRE(log.write());
     });
     auto made = backup(beside, test_directory, copy_directory);
     if (!made) FAIL(made.error().message());
     CHECK(damages_in(files, copy_directory) == 0);
+    CHECK((made->linked == 0 || seed % 2 == 1));
     const Restored copy = restore(files, copy_directory);
-    CHECK(is_boundary(log, copy.digest));
+    const auto boundary = std::find(log.boundaries.begin(), log.boundaries.end(), copy.digest);
+    REQUIRE(boundary != log.boundaries.end());
     CHECK(copy.digest.records >= log.boundaries[before - 1].records);
     CHECK(copy.log.first_offset == made->first_offset);
+    CHECK(copy.log.first_offset <= settled_at[static_cast<std::size_t>(boundary - log.boundaries.begin())]);
   }
 }
 
 TEST_CASE("a backup and a verification beside a proxy that starts do not take its cutting for damage") {
-  for (int turn = 1; turn <= 6; ++turn) {
+  for (int turn = 1; turn <= 20; ++turn) {
     CAPTURE(turn);
     MemoryFiles files;
     LogUnderTest log(files);
@@ -243,6 +277,16 @@ TEST_CASE("a backup is refused where it would overwrite, hide damage or copy not
   SECTION("a segment is missing") {
     REQUIRE(files.remove(segment_paths(files)[1]));
     CHECK(backup(files, test_directory, copy_directory).error().code == ErrorCode::corrupt);
+  }
+  SECTION("the newest segment is missing") {
+    REQUIRE(log.open());
+    const std::vector<std::string> paths = segment_paths(files);
+    log.close();
+    REQUIRE(files.remove(paths.back()));
+    const auto refused = backup(files, test_directory, copy_directory);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::corrupt);
+    CHECK(refused.error().text.find("sealed") != std::string::npos);
   }
   CHECK((copy_directory.empty() || !files.list(copy_directory) || files.list(copy_directory)->empty()));
 }

@@ -107,6 +107,7 @@ Result<void> MemoryFiles::rename_directory(const std::string& from, const std::s
 Result<void> MemoryFiles::link(const std::string& from, const std::string& to) {
   std::lock_guard lock(mutex_);
   if (auto error = power_is_off()) return fail(std::move(*error));
+  if (!links_supported_) return fail(ErrorCode::unsupported, "cannot link " + from + ": there are no links");
   auto node = node_at(from);
   if (!node) return fail(std::move(node.error()));
   auto directory = directory_of(to);
@@ -209,6 +210,11 @@ void MemoryFiles::fail_some(std::uint64_t seed, std::uint64_t one_in) {
 void MemoryFiles::set_read_only(bool read_only) {
   std::lock_guard lock(mutex_);
   read_only_ = read_only;
+}
+
+void MemoryFiles::support_links(bool supported) {
+  std::lock_guard lock(mutex_);
+  links_supported_ = supported;
 }
 
 void MemoryFiles::hold_syncs(bool holding) {

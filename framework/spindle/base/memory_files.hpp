@@ -81,6 +81,8 @@ class MemoryFiles final : public Files {
   void fail_some(std::uint64_t seed, std::uint64_t one_in);
   /// Whatever would change the disk fails with io_error, opening a file for writing included.
   void set_read_only(bool read_only);
+  /// Without, link() says `unsupported`, as file systems do that have none.
+  void support_links(bool supported);
   /// Syncs of files wait, as those of a slow disk, until this is called with false.
   void hold_syncs(bool holding);
   /// Blocks until a sync waits.
@@ -150,6 +152,7 @@ class MemoryFiles final : public Files {
   std::uint64_t cut_seed_ = 0;
   bool power_on_ = true;
   bool read_only_ = false;
+  bool links_supported_ = true;
   std::optional<std::uint64_t> capacity_bytes_;
   MemoryFaults faults_;
 
