@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "log_under_test.hpp"
 #include "spindle/base/memory_files.hpp"
+#include "spindle/spool/backup.hpp"
 
 using namespace spindle;
 using namespace spindle::spool;
@@ -277,4 +279,73 @@ TEST_CASE("a power cut at every operation of accepting a loss leaves a log that 
       if (finished) break;
     }
   }
+}
+
+TEST_CASE("a damaged segment and a damaged end: no file that is damaged is destroyed, whenever the power goes") {
+  enum class Newest { header, header_unsealed, record };
+  for (const Newest newest : {Newest::header, Newest::header_unsealed, Newest::record}) {
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+      for (std::uint64_t cut = 1;; ++cut) {
+        CAPTURE(static_cast<int>(newest), seed, cut);
+        ManySegments many;
+        const Segment last = many.segments.back();
+        const std::string& last_path = many.paths.back();
+        many.damage(many.paths[2], 50);
+        many.damage(last_path, newest == Newest::record ? many.files.contents(last_path).value().find("event ") : 50);
+        if (newest == Newest::header_unsealed) {  // as a crash between the last name and the seal leaves it
+          const std::string& before = many.paths[many.paths.size() - 2];
+          REQUIRE(many.files.set_contents(
+              before, many.files.contents(before).value().substr(0, many.segments[many.segments.size() - 2].end)));
+        }
+        const std::vector<Bytes> damaged = {many.files.contents(many.paths[2]).value(),
+                                            many.files.contents(last_path).value()};
+        many.log.loss = Loss::accept;
+        many.files.cut_power_at(many.files.operations() + cut, seed * 1'000 + cut);
+        const bool finished = many.log.recover_only().has_value();
+        many.log.close();
+        many.files.power_cut(seed);
+        many.files.restart();
+
+        const auto is_kept = [&](const Bytes& bytes) {
+          const std::vector<std::string> paths = segment_paths(many.files);
+          return std::any_of(paths.begin(), paths.end(),
+                             [&](const std::string& path) { return many.files.contents(path).value() == bytes; });
+        };
+        for (const Bytes& bytes : damaged) CHECK(is_kept(bytes));
+        many.log.loss = Loss::refuse;
+        auto opened = many.log.recover_only();
+        if (finished) CHECK(opened);
+        if (!opened) {
+          many.log.loss = Loss::accept;
+          opened = many.log.recover_only();
+        }
+        if (!opened) FAIL(opened.error().message());
+        for (const Bytes& bytes : damaged) CHECK(is_kept(bytes));
+        CHECK(many.log.log().restored);
+        CHECK(many.log.log().next_offset == last.header.first_offset);
+        CHECK(many.log.digest == many.log.boundaries.at(last.header.first_offset - 1));
+        many.log.loss = Loss::refuse;
+        REQUIRE(many.log.open());  // accepted once, for good
+        CHECK(many.log.log().losses.empty());
+        if (finished) break;
+      }
+    }
+  }
+}
+
+TEST_CASE("accepting the loss of a segment that is cut off changes no file of a backup that shares it") {
+  ManySegments many;
+  REQUIRE(backup(many.files, test_directory, "copy"));
+  {
+    auto file = many.files.open(many.paths[1], OpenMode::write).value();
+    REQUIRE(file->truncate(900));
+    REQUIRE(file->sync());
+  }
+  const std::string shared = "copy/" + many.segments[1].name();
+  REQUIRE(many.files.contents(shared).value().size() == 900);
+  many.accept();
+  CHECK(many.files.contents(many.paths[1]).value().size() > 900);
+  CHECK(many.files.contents(shared).value().size() == 900);
+  REQUIRE(many.log.open());
+  CHECK(many.log.log().losses.empty());
 }

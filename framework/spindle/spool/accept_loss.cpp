@@ -23,11 +23,18 @@ Result<std::string> name_aside(Files& files, const std::string& directory, const
   return fail(ErrorCode::too_many, "there are too many files " + plain + "* in " + directory + ": move them away");
 }
 
+Result<void> remove_if_there(Files& files, const std::string& path) {
+  auto removed = files.remove(path);
+  return !removed && removed.error().code != ErrorCode::not_found ? removed : Result<void>();
+}
+
 Result<void> mark_lost(Files& files, const std::string& directory, const SegmentHeader& header) {
   const std::string path = directory + "/" + segment_name(header.first_offset, header.serial);
   const std::string unfinished = path + std::string(unfinished_suffix);
-  auto removed = files.remove(unfinished);
-  if (!removed && removed.error().code != ErrorCode::not_found) return removed;
+  if (files.open(path, OpenMode::read)) {  // a rename would destroy it; the lock keeps others from making it now
+    return fail(ErrorCode::corrupt, path + " is there and should be marked as lost: nothing was overwritten");
+  }
+  if (auto done = remove_if_there(files, unfinished); !done) return done;
   auto file = files.open(unfinished, OpenMode::create_new);
   if (!file) return fail(std::move(file.error()));
   if (auto done = (*file)->write(0, encode_header(header)); !done) return done;
@@ -36,11 +43,14 @@ Result<void> mark_lost(Files& files, const std::string& directory, const Segment
   return files.sync_directory(directory);
 }
 
-Result<void> extend(Files& files, const std::string& path, std::uint64_t end) {
-  auto file = files.open(path, OpenMode::write);
-  if (!file) return fail(std::move(file.error()));
-  if (auto done = (*file)->truncate(end); !done) return done;
-  return (*file)->sync();
+/// The file itself may be shared with a backup that is as damaged and does not know of this.
+Result<void> extend(Files& files, const std::string& directory, const Chain::CutOff& cut_off) {
+  const std::string path = directory + "/" + cut_off.name;
+  const std::string unfinished = path + std::string(unfinished_suffix);
+  if (auto done = remove_if_there(files, unfinished); !done) return done;
+  if (auto done = copy_extended(files, path, unfinished, cut_off.end); !done) return done;
+  if (auto done = files.rename(unfinished, path); !done) return done;
+  return files.sync_directory(directory);
 }
 
 }  // namespace
@@ -49,23 +59,21 @@ Result<void> put_aside(Files& files, const std::string& directory, const std::ve
   for (const std::string& name : names) {
     auto aside = name_aside(files, directory, name);
     if (!aside) return fail(std::move(aside.error()));
-    auto renamed = files.rename(directory + "/" + name, *aside);
-    if (!renamed && renamed.error().code != ErrorCode::not_found) return renamed;  // done by accept_gaps already
+    // No rename: of that a power cut may leave neither name.
+    if (auto done = link_or_copy(files, directory + "/" + name, *aside); !done) return fail(std::move(done.error()));
+    if (auto done = files.sync_directory(directory); !done) return done;
+    if (auto done = files.remove(directory + "/" + name); !done) return done;
   }
   return names.empty() ? Result<void>() : files.sync_directory(directory);
 }
 
 Result<void> accept_gaps(Files& files, const std::string& directory, const Chain& chain) {
-  // Those behind the end stay for now: were they gone before the log's end is marked as that of a copy, a crash in
-  // between would make it look whole.
-  if (!chain.end_is_missing) {
-    if (auto done = put_aside(files, directory, chain.to_put_aside); !done) return done;
-  }
+  if (auto done = put_aside(files, directory, chain.to_put_aside); !done) return done;
   for (const SegmentHeader& header : chain.to_mark_lost) {
     if (auto done = mark_lost(files, directory, header); !done) return done;
   }
   for (const Chain::CutOff& file : chain.to_extend) {
-    if (auto done = extend(files, directory + "/" + file.name, file.end); !done) return done;
+    if (auto done = extend(files, directory, file); !done) return done;
   }
   return {};
 }
@@ -79,8 +87,7 @@ Result<void> accept_lost_end(Files& files, const std::string& directory, const S
     if (auto done = link_or_copy(files, path, *aside); !done) return fail(std::move(done.error()));
     if (auto done = files.sync_directory(directory); !done) return done;
   }
-  auto removed = files.remove(unfinished);
-  if (!removed && removed.error().code != ErrorCode::not_found) return removed;
+  if (auto done = remove_if_there(files, unfinished); !done) return done;
   if (auto done = copy_segment(files, path, unfinished, newest); !done) return done;
   if (auto done = files.rename(unfinished, path); !done) return done;
   return files.sync_directory(directory);

@@ -89,6 +89,7 @@ class ChainBuilder {
  private:
   void superfluous(const std::vector<SegmentFile>& usable);
   void unusable_before(std::uint64_t serial, std::uint64_t offset);
+  void put_aside_until(std::vector<SegmentFile>::iterator end);
   Result<void> link(const SegmentFile& one, const SegmentFile& next);
   Result<void> bridge(const SegmentFile& one, const SegmentFile& next);
   Result<void> cut_off(const SegmentFile& one, const SegmentFile& next);
@@ -103,7 +104,6 @@ class ChainBuilder {
 
 Result<Chain> ChainBuilder::build(std::vector<SegmentFile> usable, std::vector<SegmentFile> unusable) {
   unusable_ = std::move(unusable);
-  for (const SegmentFile& file : unusable_) chain_.to_put_aside.push_back(file.name);
   superfluous(usable);
   if (usable.empty()) {
     unusable_before(~std::uint64_t{0}, Damage::to_unknown);
@@ -128,6 +128,7 @@ void ChainBuilder::superfluous(const std::vector<SegmentFile>& usable) {
   };
   for (const SegmentFile& file : unusable_) {
     if (!is_taken(file)) continue;
+    chain_.to_put_aside.push_back(file.name);
     chain_.damages.push_back({file.name, 0, file.named.first_offset, file.named.first_offset,
                               file.unusable + "; another file has its place"});
   }
@@ -144,6 +145,12 @@ void ChainBuilder::unusable_before(std::uint64_t serial, std::uint64_t offset) {
     chain_.damages.push_back(
         {file->name, 0, file->named.first_offset, std::max(file->named.first_offset, to), file->unusable});
   }
+  put_aside_until(end);
+}
+
+/// Those before `end` are dealt with.
+void ChainBuilder::put_aside_until(std::vector<SegmentFile>::iterator end) {
+  for (auto file = unusable_.begin(); file != end; ++file) chain_.to_put_aside.push_back(file->name);
   unusable_.erase(unusable_.begin(), end);
 }
 
@@ -173,7 +180,8 @@ Result<void> ChainBuilder::bridge(const SegmentFile& one, const SegmentFile& nex
     std::string what = unusable_.front().unusable;
     if (missing > 1) what += "; of it and the " + std::to_string(missing - 1) + " behind it nothing can be read";
     chain_.damages.push_back({unusable_.front().name, 0, from, next.header.first_offset, what});
-    std::erase_if(unusable_, [&](const SegmentFile& file) { return file.named.serial < next.header.serial; });
+    put_aside_until(std::find_if(unusable_.begin(), unusable_.end(),
+                                 [&](const SegmentFile& file) { return file.named.serial >= next.header.serial; }));
   } else {
     std::string what = "it is missing";
     if (missing > 1) what += ", and so are the " + std::to_string(missing - 1) + " behind it";
@@ -208,9 +216,9 @@ Result<void> ChainBuilder::cut_off(const SegmentFile& one, const SegmentFile& ne
 
 /// What of the log's end is in files that cannot be used. Their records may tell how far it went.
 Result<void> ChainBuilder::unusable_behind(const SegmentFile& newest) {
-  chain_.end_is_missing = !unusable_.empty();
   for (std::size_t i = 0; i < unusable_.size(); ++i) {
     const SegmentFile& file = unusable_[i];
+    chain_.to_put_aside_last.push_back(file.name);
     std::uint64_t to = Damage::to_unknown;
     if (i + 1 < unusable_.size()) {
       to = unusable_[i + 1].named.first_offset;

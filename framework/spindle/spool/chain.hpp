@@ -27,10 +27,12 @@ struct Chain {
     std::uint64_t end;
   };
   std::vector<CutOff> to_extend;
-  /// files that cannot be part of the log: they need another name.
+  /// files that cannot be part of the log: they need another name,
   std::vector<std::string> to_put_aside;
-  /// One of those is newer than all others: the end of the log is missing.
-  bool end_is_missing = false;
+  /// and those that are newer than all that is usable.
+  std::vector<std::string> to_put_aside_last;
+
+  bool end_is_missing() const { return !to_put_aside_last.empty(); }
 };
 
 /// Changes nothing and takes no lock. Errors: `newer_format`; `corrupt` when the files are no log (of several spools,

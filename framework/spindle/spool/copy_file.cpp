@@ -37,6 +37,16 @@ Result<bool> link_or_copy(Files& files, const std::string& from, const std::stri
   return false;
 }
 
+Result<void> copy_extended(Files& files, const std::string& from, const std::string& to, std::uint64_t bytes) {
+  auto source = files.open(from, OpenMode::read);
+  if (!source) return fail(std::move(source.error()));
+  auto target = files.open(to, OpenMode::create_new);
+  if (!target) return fail(std::move(target.error()));
+  if (auto copied = copy_bytes(**source, **target, 0, bytes); !copied) return fail(std::move(copied.error()));
+  if (auto done = (*target)->truncate(bytes); !done) return done;
+  return (*target)->sync();
+}
+
 Result<void> copy_segment(Files& files, const std::string& from, const std::string& to, const Segment& segment) {
   auto source = files.open(from, OpenMode::read);
   if (!source) return fail(std::move(source.error()));

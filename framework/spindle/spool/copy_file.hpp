@@ -16,4 +16,7 @@ Result<bool> link_or_copy(Files& files, const std::string& from, const std::stri
 /// A new file `to`, synced, with the segment's bytes up to `segment.end` and the flag of a copy in its header.
 Result<void> copy_segment(Files& files, const std::string& from, const std::string& to, const Segment& segment);
 
+/// A new file `to`, synced, with all bytes of `from` and zeros behind them up to the size `bytes`.
+Result<void> copy_extended(Files& files, const std::string& from, const std::string& to, std::uint64_t bytes);
+
 }  // namespace spindle::spool

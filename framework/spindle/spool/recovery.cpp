@@ -47,7 +47,7 @@ class Recovery {
   bool is_new() const { return chain.segments.empty(); }
   const Segment& newest() const { return chain.segments.back(); }
   /// The end of the log is lost: what follows it now is not what followed it once.
-  bool end_is_lost() const { return end.damage || end.sealed || chain.end_is_missing; }
+  bool end_is_lost() const { return end.damage || end.sealed || chain.end_is_missing(); }
 
  private:
   std::string path(const Segment& segment) const { return directory_ + "/" + segment.name(); }
@@ -102,7 +102,7 @@ Result<void> Recovery::find_end() {
   last.end = end.position;
   last.next_offset = end.next_offset;
   if (end.damage) chain.damages.push_back(*end.damage);
-  if (end.sealed && !chain.end_is_missing) {
+  if (end.sealed && !chain.end_is_missing()) {
     const std::uint64_t from = end.damage ? end.damage->to_offset : end.next_offset;
     chain.damages.push_back({segment_name(from, last.header.serial + 1), 0, from, Damage::to_unknown,
                              "it is missing, the one before it says that it was there"});
@@ -201,7 +201,7 @@ Result<void> Recovery::change() {
     if (end_is_lost()) {
       newest_file_.reset();
       if (auto done = accept_lost_end(files_, directory_, newest(), end.damage.has_value()); !done) return done;
-      if (auto done = put_aside(files_, directory_, chain.to_put_aside); !done) return done;
+      if (auto done = put_aside(files_, directory_, chain.to_put_aside_last); !done) return done;
     }
   }
   if (auto done = cut_tail(); !done) return done;
