@@ -88,8 +88,11 @@ TEST_CASE("every golden spool is read as the version that wrote it did") {
 TEST_CASE("a golden spool of a newer format version is refused and left as it is") {
   const Golden golden(fs::path(SPINDLE_GOLDEN_SPOOLS) / "v1" / "plain");
   const fs::path newest = golden.newest();
-  SECTION("a larger version") { overwrite(newest, 8, BytesView("\2", 1)); }
-  SECTION("a header flag that this version does not know") { overwrite(newest, 12, BytesView("\4", 1)); }
+  std::string header = read_text(newest).substr(0, segment_header_bytes);
+  SECTION("a larger version") { header[8] = 2; }
+  SECTION("a header flag that this version does not know") { header[12] = 4; }
+  store(&header[120], checksum(BytesView(header).substr(0, 120), std::uint64_t{0}));
+  overwrite(newest, 0, header);
   const std::string before = read_text(newest);
   check_refused(golden.spool(), newest.filename().string());
   CHECK((read_text(newest) == before));

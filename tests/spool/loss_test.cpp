@@ -170,6 +170,54 @@ TEST_CASE("damage in the newest segment cuts the log there under a new incarnati
   CHECK(log.log().next_offset == 5);
 }
 
+TEST_CASE("damage in a newest segment that is cut off too: nothing tells how far the log went") {
+  const bool behind_the_damage = GENERATE(true, false);
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 16);
+  REQUIRE(log.open());
+  for (int i = 0; i < 10; ++i) REQUIRE(log.commit({events("a", "event " + std::to_string(i))}));
+  const std::string path = segment_paths(files).back();
+  log.close();
+  Bytes bytes = files.contents(path).value();
+  bytes.resize(bytes.find(behind_the_damage ? "event 7" : "event 5") - 41);
+  bytes[bytes.find("event 4")] = 'E';
+  REQUIRE(files.set_contents(path, bytes));
+  auto refused = log.recover_only();
+  REQUIRE_FALSE(refused);
+  CAPTURE(refused.error().text);
+  CHECK(refused.error().text.find("offset 4 and all after it are lost") != std::string::npos);
+  CHECK(refused.error().text.find("it is cut off, it had") != std::string::npos);
+}
+
+TEST_CASE("a version or flag with a flipped bit is a damaged header, whose loss can be accepted") {
+  const std::uint64_t position = GENERATE(8u, 11u, 12u, 15u);
+  ManySegments many;
+  many.damage(many.paths[2], position);
+  many.check_refused(many.segments[2].name() + ": its header is damaged");
+  many.accept();
+  REQUIRE(many.log.open());
+  CHECK(many.log.log().losses.empty());
+}
+
+TEST_CASE("several batches that are damaged up to the end are cut off, and the note says what that may mean") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 16);
+  REQUIRE(log.open());
+  for (int i = 0; i < 10; ++i) REQUIRE(log.commit({events("a", "event " + std::to_string(i))}));
+  const std::string path = segment_paths(files).back();
+  log.close();
+  Bytes bytes = files.contents(path).value();
+  const auto at = bytes.find("event 3") - 41;
+  bytes.replace(at, 700, Bytes(700, 'z'));
+  REQUIRE(files.set_contents(path, bytes));
+  REQUIRE(log.recover_only());
+  CHECK(log.log().next_offset == 3);
+  REQUIRE(log.log().notes.size() == 1);
+  CHECK(log.log().notes[0].find("position " + std::to_string(at) + " cannot be read") != std::string::npos);
+  CHECK(log.log().notes[0].find("goes on at offset 3") != std::string::npos);
+  CHECK(log.log().notes[0].find("if more was acknowledged, it is lost from that offset on") != std::string::npos);
+}
+
 TEST_CASE("a newest segment that is missing is noticed, also when the one before was left by a crash") {
   MemoryFiles files;
   LogUnderTest log(files, 1u << 16);

@@ -93,6 +93,36 @@ TEST_CASE("crash_at_every_syscall: a process killed at every operation loses not
   }
 }
 
+TEST_CASE("crash_during_recovery: a kill at every operation, then a power cut at each operation of the recovery") {
+  const std::uint64_t seed = 6;
+  const std::uint64_t operations = operations_of_workload(seed);
+  for (std::uint64_t killed = 1; killed <= operations; ++killed) {
+    for (std::uint64_t second = 1;; ++second) {
+      CAPTURE(seed, killed, second);
+      MemoryFiles files;
+      LogUnderTest log(files);
+      files.fail_at(killed, ErrorCode::io_error, killed);
+      (void)run_workload(log, seed, batches);
+      log.close();
+      files.kill_process();
+      files.cut_power_at(files.operations() + second, second * 1'000 + killed);
+      LogUnderTest recovering(files);
+      const bool recovered = recovering.recover_only().has_value();
+      const Digest found = recovering.digest;
+      recovering.close();
+      files.power_cut(killed);
+      files.restart();
+      if (recovered) {  // what it found is durable, before anything was written
+        LogUnderTest again(files);
+        REQUIRE(again.recover_only());
+        CHECK(again.digest == found);
+      }
+      check_nothing_lost(files, log);
+      if (recovered) break;
+    }
+  }
+}
+
 TEST_CASE("crash_between_sync_and_ack: what was durable but never acknowledged is there, once") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);

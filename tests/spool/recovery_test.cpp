@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "log_under_test.hpp"
+#include "spindle/base/checksum.hpp"
 #include "spindle/base/memory_files.hpp"
 #include "spindle/spool/little_endian.hpp"
 
@@ -197,6 +198,34 @@ TEST_CASE("a damaged state costs time: the segment before it serves") {
   }
 }
 
+TEST_CASE("a state that does not reach to the head's end is no whole state") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", "behind the head")}));
+  log.close();
+  const std::string path = segment_paths(files)[0];
+  Bytes bytes = files.contents(path).value();
+  SegmentHeader header = parse_header(bytes, path).value();
+  header.head_end += record_bytes(1, std::string_view("behind the head").size());
+  bytes.replace(0, segment_header_bytes, encode_header(header));
+  REQUIRE(files.set_contents(path, bytes));
+  CHECK(contains(recovery_error(files, ErrorCode::corrupt), "whole state"));
+}
+
+TEST_CASE("fewer zeros than a record needs at a segment's end are its end, anything else is damage") {
+  const RecordPlace place{1, 4'096};
+  for (std::uint64_t left = 0; left < record_header_bytes; ++left) {
+    CAPTURE(left);
+    Bytes bytes(static_cast<std::size_t>(left), '\0');
+    CHECK(parse_record(bytes, left, place).found == ParsedRecord::Found::end);
+    if (left == 0) continue;
+    bytes.back() = 'x';
+    CHECK(parse_record(bytes, left, place).found == ParsedRecord::Found::damaged);
+    CHECK(parse_record({}, left, place).found == ParsedRecord::Found::part);
+  }
+}
+
 TEST_CASE("a log whose only state is damaged is refused") {
   MemoryFiles files;
   LogUnderTest log(files);
@@ -265,6 +294,10 @@ TEST_CASE("a newer format and an unknown record that must be understood are refu
   SECTION("format") {
     Bytes bytes = files.contents(segment_paths(files)[0]).value();
     store(&bytes[8], format_version + 1);
+    log.close();
+    REQUIRE(files.set_contents(segment_paths(files)[0], bytes));
+    CHECK(contains(recovery_error(files, ErrorCode::corrupt), "header is damaged"));  // who means it says so in full
+    store(&bytes[120], checksum(BytesView(bytes).substr(0, 120), std::uint64_t{0}));
     REQUIRE(files.set_contents(segment_paths(files)[0], bytes));
     log.close();
     CHECK(contains(recovery_error(files, ErrorCode::newer_format), "newer Spindle"));

@@ -53,6 +53,7 @@ Result<Extent> find_extent(File& file, const SegmentHeader& header, std::uint64_
 Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
   auto size = file.size();
   if (!size) return fail(std::move(size.error()));
+  const bool is_cut_off = *size < header.file_bytes;
   SegmentScan scan(file, header, header.head_end, *size);
   LogEnd end;
   end.position = header.head_end;
@@ -96,7 +97,7 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
                           "what stands behind it was made to look like records, too many to tell whether one is"};
       return end;
     }
-    if (!*behind && *size < header.file_bytes) {
+    if (!*behind && is_cut_off) {
       end.damage =
           Damage{segment_name(header.first_offset, header.serial), *size, end.next_offset, Damage::to_unknown,
                  "it is cut off, it had " + std::to_string(header.file_bytes) + " bytes"};
@@ -110,6 +111,10 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
   end.sealed = extent.sealed;
   end.damage = Damage{segment_name(header.first_offset, header.serial), damaged_at, end.next_offset,
                       extent.next_offset, "it is damaged, and was durable once: valid records follow"};
+  if (is_cut_off && !extent.sealed) {  // those records are not all that there were
+    end.damage->to_offset = Damage::to_unknown;
+    end.damage->what += "; and it is cut off, it had " + std::to_string(header.file_bytes) + " bytes";
+  }
   return end;
 }
 

@@ -19,7 +19,8 @@ struct LogEnd {
   std::uint64_t next_offset = 0;
   /// Of the last commit, or of the head.
   WallNs time_ns = 0;
-  /// Something stands behind it that is no whole commit; nobody was told of it.
+  /// Something stands behind it that is no whole commit. As a rule nobody was told of it; damage to the last batches
+  /// looks the same.
   bool torn = false;
   /// A seal stands there: there was a next segment.
   bool sealed = false;

@@ -106,7 +106,11 @@ std::uint64_t size_of_possible_record(BytesView bytes, std::uint64_t available, 
 
 ParsedRecord parse_record(BytesView bytes, std::uint64_t available, RecordPlace place) {
   using Found = ParsedRecord::Found;
-  if (available < record_header_bytes) return {available == 0 ? Found::end : Found::damaged, 0, 0, {}};
+  if (available < record_header_bytes) {  // room for no record: it stays zeros
+    if (bytes.size() < available) return {Found::part, available, 0, {}};
+    const bool blank = bytes.substr(0, available).find_first_not_of('\0') == BytesView::npos;
+    return {blank ? Found::end : Found::damaged, 0, 0, {}};
+  }
   if (bytes.size() < record_header_bytes) return {Found::part, record_header_bytes, 0, {}};
   const auto length = load<std::uint32_t>(bytes.data() + at_length);
   if (length == 0) return {Found::end, 0, 0, {}};

@@ -108,8 +108,10 @@ Result<void> Recovery::find_end() {
                              "it is missing, the one before it says that it was there"});
   }
   if (end.torn && !end.damage) {
-    notes.push_back("segment " + path(last) + ": what was not yet durable when the last run ended was cut off at " +
-                    "position " + std::to_string(last.end) + ", offset " + std::to_string(last.next_offset));
+    notes.push_back("segment " + path(last) + ": what stands behind position " + std::to_string(last.end) +
+                    " cannot be read and was cut off; the log goes on at offset " + std::to_string(last.next_offset) +
+                    ". A write that the last run did not finish looks like that, and so does damage: if more was "
+                    "acknowledged, it is lost from that offset on");
   }
   return {};
 }
@@ -234,6 +236,9 @@ Result<void> Recovery::seal_before_newest() {
   if (before.lost) return {};
   auto file = files_.open(directory_ + "/" + segment_name(before.first_offset, before.serial), OpenMode::write);
   if (!file) return fail(std::move(file.error()));
+  // As at the log's end: memory may show a seal that a failed sync never brought to the disk.
+  if (auto done = (*file)->sync(); !done) return done;
+  if (auto done = (*file)->forget_cached(); !done) return done;
   const Bytes seal = encode_seal(before, newest().header);
   Bytes there(seal.size(), '\0');
   auto got = (*file)->read(newest().header.previous_end, there.data(), there.size());

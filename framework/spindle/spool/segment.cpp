@@ -70,12 +70,13 @@ Result<SegmentHeader> parse_header(BytesView bytes, const std::string& path) {
   auto damaged = [&](const char* what) { return fail(ErrorCode::corrupt, "segment " + path + ": " + what); };
   if (bytes.size() < segment_header_bytes) return damaged("the header is cut off");
   if (!bytes.starts_with(magic)) return damaged("does not begin as a segment does");
+  // Its place is that of all versions; a bit that flipped in the version is no newer Spindle.
+  const auto stated = load<std::uint64_t>(&bytes[at_checksum]);
+  if (checksum(bytes.substr(0, at_checksum), std::uint64_t{0}) != stated) return damaged("the header is damaged");
   const auto flags = load<std::uint32_t>(&bytes[at_flags]);
   if (load<std::uint32_t>(&bytes[at_version]) > format_version || (flags & ~(flag_copy | flag_lost)) != 0) {
     return fail(ErrorCode::newer_format, "segment " + path + " was written by a newer Spindle: use that version");
   }
-  const auto stated = load<std::uint64_t>(&bytes[at_checksum]);
-  if (checksum(bytes.substr(0, at_checksum), std::uint64_t{0}) != stated) return damaged("the header is damaged");
   SegmentHeader header;
   header.copy = (flags & flag_copy) != 0;
   header.lost = (flags & flag_lost) != 0;
