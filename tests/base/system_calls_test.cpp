@@ -51,6 +51,9 @@ class FlakyCalls final : public SystemCalls {
   int ftruncate(int fd, off_t size) override { return fails("ftruncate") ? -1 : SystemCalls::ftruncate(fd, size); }
   int fdatasync(int fd) override { return fails("fdatasync", false) ? -1 : SystemCalls::fdatasync(fd); }
   int fsync(int fd) override { return fails("fsync", false) ? -1 : SystemCalls::fsync(fd); }
+  int forget_cached(int fd) override {
+    return fails("forget_cached", false) ? errno : SystemCalls::forget_cached(fd);
+  }
   int rename(const char* from, const char* to) override {
     return fails("rename", false) ? -1 : SystemCalls::rename(from, to);
   }
@@ -236,4 +239,24 @@ TEST_CASE("a file system that cannot reserve space gives zeros all the same") {
     CHECK(file->size().value() == 100);
     CHECK(read_all(*file, 100) == Bytes(100, '\0'));
   }
+}
+
+TEST_CASE("a directory that exists gets a durable name, for whoever made it may have died before") {
+  Fixture f;
+  const std::string made = f.directory + "/made";
+  REQUIRE(f.files->make_directory(made));
+  CHECK(f.calls.calls["fsync"] == 1);
+  REQUIRE(f.files->make_directory(made));
+  CHECK(f.calls.calls["fsync"] == 2);
+  f.calls.fail_next("fsync", EIO);
+  CHECK(f.files->make_directory(made).error().code == ErrorCode::io_error);
+}
+
+TEST_CASE("the system is told to forget what it has in memory of a file, and its error is one") {
+  Fixture f;
+  auto file = f.create();
+  REQUIRE(file->forget_cached());
+  CHECK(f.calls.calls["forget_cached"] == 1);
+  f.calls.fail_next("forget_cached", EIO);
+  CHECK(file->forget_cached().error().code == ErrorCode::io_error);
 }

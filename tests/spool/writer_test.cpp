@@ -107,6 +107,17 @@ TEST_CASE("a full disk while a segment is made poisons the writer and loses noth
   }
 }
 
+TEST_CASE("a segment that finds no room to be reserved leaves what there is to those that write") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", std::string(3'000, 'x'))}));
+  files.set_free_bytes(2'000);  // less than a segment
+  REQUIRE(log.commit({events("a", std::string(1'200, 'y'))}));
+  // A head and a commit were written, and what the segment before had reserved was given back.
+  CHECK(files.free_bytes(test_directory).value() >= 2'000 + 1'000 - 1'800);
+}
+
 TEST_CASE("trimming waits for what came before it and leaves no gap at a power cut") {
   MemoryFiles model;
   LogUnderTest planned(model);

@@ -25,7 +25,8 @@ class File {
   /// fdatasync: when it returns success, all that was written before is on disk. After an error the file must not be
   /// trusted again: Linux marks failed pages clean, so a second call may succeed without having written them.
   virtual Result<void> sync() = 0;
-  /// Reserves disk space up to `size` bytes and extends the file with zeros.
+  /// Reserves disk space up to `size` bytes and extends the file with zeros. After disk_full a part may be reserved
+  /// and the file longer than it was: truncate() gives that back.
   virtual Result<void> allocate(std::uint64_t size) = 0;
   virtual Result<void> truncate(std::uint64_t size) = 0;
   /// Gives back the disk space from `position` on: the file keeps its size and reads as zeros there. Where the file
@@ -54,7 +55,7 @@ class Files {
   virtual ~Files() = default;
 
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
-  /// Makes the directory and those above it, durably. Success when it exists.
+  /// Makes the directory and those above it, durably. Success when it exists; its name is durable then, too.
   virtual Result<void> make_directory(const std::string& path) = 0;
   /// Names (not paths) of the entries, sorted.
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;

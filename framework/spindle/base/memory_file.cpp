@@ -58,10 +58,11 @@ Result<void> MemoryFiles::OpenFile::allocate(std::uint64_t size) {
   std::lock_guard lock(files_.mutex_);
   if (auto error = may_change()) return fail(std::move(*error));
   if (node_->held_bytes >= size) return {};
-  const bool fits = size - node_->held_bytes <= files_.left_bytes();
-  auto done = files_.operate("reserve space for " + path_, [&] {
-    if (fits) node_->allocate(size);
-  });
+  const std::uint64_t left = files_.left_bytes();
+  const bool fits = size - node_->held_bytes <= left;
+  // As ext4 does it: what was found before the disk was full stays reserved.
+  auto done =
+      files_.operate("reserve space for " + path_, [&] { node_->allocate(fits ? size : node_->held_bytes + left); });
   if (done && !fits) return full("reserve space for " + path_);
   return done;
 }

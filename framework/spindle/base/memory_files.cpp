@@ -94,13 +94,14 @@ Result<void> MemoryFiles::rename(const std::string& from, const std::string& to)
   });
 }
 
-/// As make_directory it is durable at once.
 Result<void> MemoryFiles::rename_directory(const std::string& from, const std::string& to) {
   if (directories_.contains(to)) return fail(ErrorCode::io_error, to + " exists already");
+  if (split(from).first != split(to).first) return fail(ErrorCode::io_error, "only within one directory");
   return operate("rename " + from + " to " + to, [&] {
     auto moved = directories_.extract(from);
     moved.key() = to;
     directories_.insert(std::move(moved));
+    renamed_.emplace_back(from, to);
   });
 }
 
@@ -132,7 +133,10 @@ Result<void> MemoryFiles::sync_directory(const std::string& path) {
   auto found = directories_.find(path);
   if (found == directories_.end()) return missing(path);
   Directory& directory = found->second;
-  auto sync = [&] { directory.synced = directory.now; };
+  auto sync = [&] {
+    directory.synced = directory.now;
+    std::erase_if(renamed_, [&](const auto& rename) { return split(rename.second).first == path; });
+  };
   return operate_sync("sync " + path, sync, [&](MemoryChance& chance) {
     if (chance.happens()) sync();
   });
@@ -323,6 +327,11 @@ std::optional<Error> MemoryFiles::power_is_off() const {
 void MemoryFiles::lose_unsynced(std::uint64_t seed) {
   std::mt19937_64 random(seed);
   power_on_ = false;
+  for (; !renamed_.empty(); renamed_.pop_back()) {
+    auto moved = directories_.extract(renamed_.back().second);
+    if (random() % 2 == 0) moved.key() = renamed_.back().first;
+    directories_.insert(std::move(moved));
+  }
   std::set<MemoryNode*> cut;  // a file may have several names
   for (auto& [path, directory] : directories_) {
     Entries left;

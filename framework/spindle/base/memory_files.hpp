@@ -9,6 +9,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "spindle/base/files.hpp"
 #include "spindle/base/memory_faults.hpp"
@@ -34,7 +36,8 @@ class MemoryNode;
 /// is harsher than journaling file systems are. A failed sync forgets what it should have written while reads still
 /// show it (what Linux does, "Can Applications Recover from fsync Failures?", ATC'20), until forget_cached() or a
 /// power cut. Flipped bits and failed reads at seeded places follow TigerBeetle's storage.zig; misdirected writes,
-/// which it has too, are not simulated. Directories themselves are durable at once.
+/// which it has too, are not simulated. A directory that was made is durable at once, as make_directory() promises;
+/// one that was renamed has either name until the directory above is synced.
 ///
 /// Thread-safe; outlives the Files it hands out.
 class MemoryFiles final : public Files {
@@ -143,6 +146,7 @@ class MemoryFiles final : public Files {
 
   mutable std::mutex mutex_;
   std::map<std::string, Directory> directories_;
+  std::vector<std::pair<std::string, std::string>> renamed_;  // directories, not durably: from, to
   std::set<std::string> locked_;
   std::map<const MemoryNode*, std::size_t> open_;  // how often, in this life
   std::uint64_t operations_ = 0;

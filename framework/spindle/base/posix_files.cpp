@@ -133,7 +133,7 @@ class PosixFile final : public File {
   }
 
   Result<void> forget_cached() override {
-    if (int error = ::posix_fadvise(descriptor_.get(), 0, 0, POSIX_FADV_DONTNEED); error != 0) {
+    if (int error = calls_.forget_cached(descriptor_.get()); error != 0) {
       return failed("drop the cache of", path_, error);
     }
     return {};
@@ -176,7 +176,7 @@ class PosixFiles final : public Files {
     if (::mkdir(path.c_str(), directory_mode) == 0) return sync_parent(path);
     const int error = errno;
     std::error_code ignored;
-    if (error == EEXIST && std::filesystem::is_directory(path, ignored)) return {};
+    if (error == EEXIST && std::filesystem::is_directory(path, ignored)) return sync_made_before(path);
     if (error != ENOENT) return failed("make the directory", path, error);
     std::string parent = parent_of(path);
     if (parent == path) return failed("make the directory", path, error);
@@ -249,6 +249,14 @@ class PosixFiles final : public Files {
     auto slash = path.find_last_of('/', trimmed);
     if (slash == std::string::npos) return ".";
     return slash == 0 ? "/" : path.substr(0, slash);
+  }
+
+  /// Whoever made the directory may have died before its name was durable. Where the one above may not be read, it
+  /// was made by somebody else, for good.
+  Result<void> sync_made_before(const std::string& path) {
+    auto done = sync_parent(path);
+    if (!done && ::access(parent_of(path).c_str(), R_OK) != 0 && errno == EACCES) return {};
+    return done;
   }
 
   Result<void> sync_parent(const std::string& path) { return sync_directory(parent_of(path)); }

@@ -33,6 +33,8 @@ class SystemCalls {
   virtual int ftruncate(int fd, off_t size) { return ::ftruncate(fd, size); }
   virtual int fdatasync(int fd) { return ::fdatasync(fd); }
   virtual int fsync(int fd) { return ::fsync(fd); }
+  /// Returns the error's number, as posix_fadvise does.
+  virtual int forget_cached(int fd) { return ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); }
   virtual int rename(const char* from, const char* to) { return ::rename(from, to); }
   virtual int unlink(const char* path) { return ::unlink(path); }
 };

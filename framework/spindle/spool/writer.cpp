@@ -37,7 +37,11 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   // Whoever decided the step looked for the room, but others use the disk too. Without it the log goes on: there may
   // be enough for what is written, and a spool that could not even be opened again would be worse.
   auto sized = step.preallocate ? next->allocate(step.header.file_bytes) : next->truncate(step.header.file_bytes);
-  if (!sized && sized.error().code == ErrorCode::disk_full) sized = next->truncate(step.header.file_bytes);
+  if (!sized && sized.error().code == ErrorCode::disk_full) {
+    // What was found before the disk was full stays reserved, and may be all that there was.
+    if (auto done = next->truncate(0); !done) return done;
+    sized = next->truncate(step.header.file_bytes);
+  }
   if (!sized) return sized;
   if (auto done = next->write(0, step.head); !done) return done;
   if (auto done = next->sync(); !done) return done;
