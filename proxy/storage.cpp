@@ -34,7 +34,8 @@ Result<RecoveredBroker> recover_broker(Files& files, const std::string& director
   }
 
   auto replay = [&](const spool::Record& record) { return made.broker->replay(record, now); };
-  auto log = spool::recover(files, directory, new_spool_id(), replay, segment_bytes, loss, now.wall_ns);
+  auto log = spool::recover(files, directory, new_spool_id(), replay, segment_bytes, loss, now.wall_ns,
+                            static_cast<std::uint16_t>(std::random_device()()));
   if (!log) return fail(std::move(log.error()));
   for (const std::string& note : log->notes) log::warn("spool: " + note);
   for (const spool::Damage& damage : log->losses) log::error("spool: accepted as lost: " + damage.text());

@@ -127,7 +127,7 @@ TEST_CASE("a backup of a log that is open holds all that was durable, and goes o
   Restored copy = restore(files, copy_directory, WallNs{7'000} * 1'000'000);
   CHECK(copy.digest == then);
   CHECK(copy.log.restored);
-  CHECK(copy.log.incarnation == 7'000);
+  CHECK(copy.log.incarnation == std::uint64_t{7'000} << 16);
   CHECK(copy.log.next_offset == made->next_offset);
   REQUIRE(copy.log.notes.size() == 1);
   CHECK(copy.log.notes[0].find("this spool is a copy") != std::string::npos);
@@ -140,7 +140,7 @@ TEST_CASE("a backup of a log that is open holds all that was durable, and goes o
   copy.log.lock.reset();
   Restored again = restore(files, copy_directory);
   CHECK_FALSE(again.log.restored);
-  CHECK(again.log.incarnation == 7'000);
+  CHECK(again.log.incarnation == std::uint64_t{7'000} << 16);
   CHECK(again.log.next_offset == made->next_offset + 1);
   CHECK(damages_in(files, copy_directory) == 0);
 
@@ -289,4 +289,21 @@ TEST_CASE("a backup is refused where it would overwrite, hide damage or copy not
     CHECK(refused.error().text.find("sealed") != std::string::npos);
   }
   CHECK((copy_directory.empty() || !files.list(copy_directory) || files.list(copy_directory)->empty()));
+}
+
+TEST_CASE("two copies restored in the same millisecond go on under different incarnations") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  REQUIRE(log.commit({events("a", "x")}));
+  REQUIRE(backup(files, test_directory, "one"));
+  REQUIRE(backup(files, test_directory, "two"));
+  const auto none = [](const Record&) { return Result<void>(); };
+  const WallNs now = WallNs{5'000} * 1'000'000;
+  auto one = recover(files, "one", test_spool_id, none, segment_bytes_min, Loss::refuse, now, 17);
+  auto two = recover(files, "two", test_spool_id, none, segment_bytes_min, Loss::refuse, now, 0xfff0);
+  REQUIRE(one);
+  REQUIRE(two);
+  CHECK(one->incarnation == (std::uint64_t{5'000} << 16) + 17);
+  CHECK(two->incarnation == (std::uint64_t{5'000} << 16) + 0xfff0);
 }

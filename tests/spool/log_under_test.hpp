@@ -103,7 +103,7 @@ class LogUnderTest {
           }
           return {};
         },
-        segment_bytes_, loss, wall_ns);
+        segment_bytes_, loss, wall_ns, chance);
     if (!recovered) return fail(std::move(recovered.error()));
     log_.emplace(std::move(*recovered));
     writer_.emplace(files_, test_directory);
@@ -197,6 +197,7 @@ class LogUnderTest {
   /// For recovery.
   Loss loss = Loss::refuse;
   WallNs wall_ns = 0;
+  std::uint16_t chance = 0;
 
  private:
   Files& files_;

@@ -153,7 +153,7 @@ TEST_CASE("damage in the newest segment cuts the log there under a new incarnati
   REQUIRE(log.recover_only());
   log.loss = Loss::refuse;
   CHECK(log.log().restored);
-  CHECK(log.log().incarnation == 5'000);
+  CHECK(log.log().incarnation == std::uint64_t{5'000} << 16);
   CHECK(log.log().next_offset == 4);
   CHECK(log.digest == log.boundaries[3]);
   CHECK((files.contents(path + ".damaged").value() == bytes));
@@ -166,7 +166,7 @@ TEST_CASE("damage in the newest segment cuts the log there under a new incarnati
   REQUIRE(log.commit({events("a", "another fourth")}));
   REQUIRE(log.recover_only());
   CHECK_FALSE(log.log().restored);
-  CHECK(log.log().incarnation == 5'000);
+  CHECK(log.log().incarnation == std::uint64_t{5'000} << 16);
   CHECK(log.log().next_offset == 5);
 }
 
@@ -267,7 +267,7 @@ TEST_CASE("a newest segment with a damaged header is put aside when told to, its
   many.check_refused(gone.name() + ": its header is damaged: " + lost(gone.header.first_offset, 40));
   many.accept();
   CHECK(many.log.log().restored);
-  CHECK(many.log.log().incarnation == 5'000);
+  CHECK(many.log.log().incarnation == std::uint64_t{5'000} << 16);
   CHECK(many.log.log().next_offset == gone.header.first_offset);
   CHECK(has_name(many.files, gone.name() + ".damaged"));
   REQUIRE(many.log.open());

@@ -249,9 +249,11 @@ Result<void> Recovery::seal_before_newest() {
   return (*file)->sync();
 }
 
-/// Larger than any that was used, also by another copy that was restored before this one.
-std::uint64_t incarnation_after(std::uint64_t incarnation, WallNs now_ns) {
-  return std::max(incarnation + 1, static_cast<std::uint64_t>(std::max<WallNs>(now_ns, 0) / 1'000'000));
+/// Larger than any that was used, also by another copy that was restored before this one, and another than that of a
+/// copy restored in the same millisecond.
+std::uint64_t incarnation_after(std::uint64_t incarnation, WallNs now_ns, std::uint16_t chance) {
+  const auto milliseconds = static_cast<std::uint64_t>(std::max<WallNs>(now_ns, 0) / 1'000'000);
+  return std::max(incarnation + 1, (milliseconds << 16) | chance);
 }
 
 std::string describe_copy(const Tail& tail) {
@@ -272,7 +274,8 @@ Result<std::vector<Segment>> list_segments(Files& files, const std::string& dire
 }
 
 Result<RecoveredLog> recover(Files& files, const std::string& directory, const std::string& new_spool_id,
-                             const OnRecord& on_record, std::uint64_t segment_bytes, Loss loss, WallNs now_ns) {
+                             const OnRecord& on_record, std::uint64_t segment_bytes, Loss loss, WallNs now_ns,
+                             std::uint16_t chance) {
   assert(new_spool_id.size() == spool_id_bytes);
   Recovery recovery(files, directory);
   if (auto done = recovery.open(); !done) return fail(std::move(done.error()));
@@ -291,7 +294,7 @@ Result<RecoveredLog> recover(Files& files, const std::string& directory, const s
     tail.last_time_ns = recovery.end.time_ns;
     tail.incarnation = tail.newest.incarnation;
     restored = tail.newest.copy || recovery.end_is_lost();
-    if (restored) tail.incarnation = incarnation_after(tail.incarnation, now_ns);
+    if (restored) tail.incarnation = incarnation_after(tail.incarnation, now_ns, chance);
     if (tail.newest.copy) recovery.notes.push_back(describe_copy(tail));
   }
   return RecoveredLog{.spool_id = tail.newest.spool_id,

@@ -53,7 +53,8 @@ enum class Loss : std::uint8_t {
 
 /// Opens the log in `directory`, making the directory when it is missing. `on_record` gets the newest whole state
 /// first (one record of kind state, however large; none for a new log) and then every record since, in order.
-/// A torn tail is cut off. `new_spool_id` (16 hexadecimal characters) is used when there is no log yet.
+/// A torn tail is cut off. `now_ns` and `chance` (16 random bits) make a new incarnation, so that two copies restored
+/// at the same time differ. `new_spool_id` (16 hexadecimal characters) is used when there is no log yet.
 ///
 /// With Loss::accept: the log ends before damage in the newest segment, whose file is kept aside under a name that
 /// ends in ".damaged"; where older segments are missing or unusable, their place is taken by one that says so, and a
@@ -64,7 +65,7 @@ enum class Loss : std::uint8_t {
 /// Even with Loss::accept `corrupt` comes when no whole state can be had, or files of several logs are mixed.
 Result<RecoveredLog> recover(Files& files, const std::string& directory, const std::string& new_spool_id,
                              const OnRecord& on_record, std::uint64_t segment_bytes = segment_bytes_default,
-                             Loss loss = Loss::refuse, WallNs now_ns = wall_now_ns());
+                             Loss loss = Loss::refuse, WallNs now_ns = wall_now_ns(), std::uint16_t chance = 0);
 
 /// The directory's segments, oldest first, their headers and the chain they form checked. `end` and `next_offset` of
 /// the newest are not known: they are those of its head. Changes nothing and takes no lock: for tools. `corrupt` when
