@@ -60,6 +60,7 @@ class FileBesideWriter final : public File {
   }
   Result<void> write(std::uint64_t position, BytesView bytes) override { return file_->write(position, bytes); }
   Result<void> sync() override { return file_->sync(); }
+  Result<void> sync_all() override { return file_->sync_all(); }
   Result<void> allocate(std::uint64_t size) override { return file_->allocate(size); }
   Result<void> truncate(std::uint64_t size) override { return file_->truncate(size); }
   Result<void> release(std::uint64_t position) override { return file_->release(position); }

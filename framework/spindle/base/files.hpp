@@ -25,6 +25,9 @@ class File {
   /// fdatasync: when it returns success, all that was written before is on disk. After an error the file must not be
   /// trusted again: Linux marks failed pages clean, so a second call may succeed without having written them.
   virtual Result<void> sync() = 0;
+  /// fsync: as sync(), and the file's size is durable, too. sync() promises that only for what was written: not that
+  /// a file which allocate() or truncate() made longer stays so.
+  virtual Result<void> sync_all() = 0;
   /// Reserves disk space up to `size` bytes and extends the file with zeros. After disk_full a part may be reserved
   /// and the file longer than it was: truncate() gives that back.
   virtual Result<void> allocate(std::uint64_t size) = 0;

@@ -79,7 +79,10 @@ Result<void> MemoryFiles::OpenFile::release(std::uint64_t position) {
   return files_.operate("give back space of " + path_, [&] { node_->change(MemoryRelease{position}); });
 }
 
-Result<void> MemoryFiles::OpenFile::sync() {
+Result<void> MemoryFiles::OpenFile::sync() { return sync(false); }
+Result<void> MemoryFiles::OpenFile::sync_all() { return sync(true); }
+
+Result<void> MemoryFiles::OpenFile::sync(bool with_size) {
   std::unique_lock lock(files_.mutex_);
   ++files_.held_syncs_;
   files_.syncs_changed_.notify_all();
@@ -87,7 +90,7 @@ Result<void> MemoryFiles::OpenFile::sync() {
   --files_.held_syncs_;
   if (auto error = dead()) return fail(std::move(*error));
   return files_.operate_sync(
-      "sync " + path_, [&] { node_->sync(); }, [&](MemoryChance& chance) { node_->fail_sync(chance); });
+      "sync " + path_, [&] { node_->sync(with_size); }, [&](MemoryChance& chance) { node_->fail_sync(chance); });
 }
 
 Result<std::uint64_t> MemoryFiles::OpenFile::size() {

@@ -18,6 +18,7 @@ class MemoryFiles::OpenFile final : public File {
   Result<std::size_t> read(std::uint64_t position, char* into, std::size_t size) override;
   Result<void> write(std::uint64_t position, BytesView bytes) override;
   Result<void> sync() override;
+  Result<void> sync_all() override;
   Result<void> allocate(std::uint64_t size) override;
   Result<void> truncate(std::uint64_t size) override;
   Result<void> release(std::uint64_t position) override;
@@ -25,6 +26,7 @@ class MemoryFiles::OpenFile final : public File {
   Result<void> forget_cached() override;
 
  private:
+  Result<void> sync(bool with_size);
   std::optional<Error> may_change() const;
   std::optional<Error> dead() const;
 

@@ -282,7 +282,7 @@ Result<void> MemoryFiles::set_contents(const std::string& path, Bytes bytes) {
   auto directory = directory_of(path);
   if (!directory) return fail(std::move(directory.error()));
   auto node = std::make_shared<MemoryNode>();
-  node->now.size = node->synced.size = node->held_bytes = bytes.size();
+  node->now.size = node->synced.size = node->sure_size = node->held_bytes = bytes.size();
   node->now.written = node->synced.written = std::move(bytes);
   (*directory)->now[split(path).second] = (*directory)->synced[split(path).second] = node;
   return {};

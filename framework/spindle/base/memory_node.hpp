@@ -75,6 +75,7 @@ class MemoryNode {
   MemoryImage now;                     // what reads see
   MemoryImage synced;                  // what is on the disk for certain
   std::vector<MemoryChange> unsynced;  // in order; applied to synced they give now, unless a sync failed
+  std::uint64_t sure_size = 0;         // of synced: what is beyond may be gone after a power cut
   std::uint64_t held_bytes = 0;        // of the disk's space: allocated or written
 
   void change(MemoryChange change) {
@@ -95,8 +96,18 @@ class MemoryNode {
     held_bytes = std::max(held_bytes, size);
   }
 
-  void sync() {
-    for (const MemoryChange& change : unsynced) replay(change, synced);
+  /// Without its size a file that was only made longer may be as short again after a power cut.
+  void sync(bool with_size) {
+    for (const MemoryChange& change : unsynced) {
+      const std::uint64_t before = synced.size;
+      replay(change, synced);
+      if (const auto* write = std::get_if<MemoryWrite>(&change)) {
+        sure_size = std::max(sure_size, write->position + write->bytes.size());
+      } else {
+        sure_size = std::min({sure_size, before, synced.size});
+      }
+    }
+    if (with_size) sure_size = synced.size;
     unsynced.clear();
   }
 
@@ -128,6 +139,8 @@ class MemoryNode {
         replay(change, synced);
       }
     }
+    if (sure_size < synced.size && random() % 2 == 0) synced.resize(sure_size);
+    sure_size = synced.size;
     unsynced.clear();
     now = synced;
     held_bytes = now.size;

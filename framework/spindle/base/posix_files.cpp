@@ -91,6 +91,11 @@ class PosixFile final : public File {
     return {};
   }
 
+  Result<void> sync_all() override {
+    if (calls_.fsync(descriptor_.get()) != 0) return failed("sync", path_, errno);
+    return {};
+  }
+
   Result<void> allocate(std::uint64_t size) override {
     int error;
     do {

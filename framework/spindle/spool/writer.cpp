@@ -44,7 +44,8 @@ Result<void> Writer::run(const NewSegmentStep& step) {
   }
   if (!sized) return sized;
   if (auto done = next->write(0, step.head); !done) return done;
-  if (auto done = next->sync(); !done) return done;
+  // With its size, since a newest segment that is shorter than its header says is refused as cut off.
+  if (auto done = next->sync_all(); !done) return done;
   if (auto done = files_.rename(unfinished, name); !done) return done;
   if (auto done = files_.sync_directory(directory_); !done) return done;
 
