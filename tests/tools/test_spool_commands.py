@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """`spindle spool` on the directory of a real proxy: while it runs, on copies, on damaged ones."""
+import ctypes
+import ctypes.util
 import json
 import os
 import pathlib
@@ -116,12 +118,19 @@ def wrong_use_is_explained(program, directory):
     expect("Examples:" in shown and "Exit codes:" in shown, True, shown)
 
 
+def header_checksum(header):
+    xxh3 = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_64bits_withSeed
+    xxh3.argtypes, xxh3.restype = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64], ctypes.c_uint64
+    return xxh3(bytes(header), len(header), 0).to_bytes(8, "little")
+
+
 def a_newer_format_is_refused(program, proxy_program, spool, directory):
     newer = f"{directory}/newer"
     shutil.copytree(spool, newer)
     path = segments(newer)[-1]
     data = bytearray(path.read_bytes())
     data[8] = 2
+    data[120:128] = header_checksum(data[:120])
     path.write_bytes(data)
     for command in ("info", "verify", "dump"):
         expect("newer Spindle" in run(program, command, newer, code=1).stderr, True, f"{command} of a newer format")
