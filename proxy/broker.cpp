@@ -107,7 +107,7 @@ void BrokerState::dispatch(Session& session, const wire::Head& head, std::span<c
     case Kind::detach: return detach(session, head, now);
     case Kind::credit: return credit(session, head);
     case Kind::extend: return extend(session, head, now);
-    case Kind::admin: return admin(session, head);
+    case Kind::admin: return admin(session, head, now);
     case Kind::goodbye: return goodbye(session, now);
     default:
       send_error(

@@ -30,8 +30,8 @@
 namespace spindle::proxy {
 
 /// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_sources,
-/// broker_publish, broker_settle, broker_groups (attach, hand out, dead letters, figures), broker_recovery (state,
-/// replay, start).
+/// broker_publish, broker_settle, broker_groups (attach, hand out, dead letters), broker_admin (what operators ask
+/// for), broker_recovery (state, replay, start).
 class BrokerState {
  public:
   explicit BrokerState(BrokerConfig config);
@@ -142,8 +142,6 @@ class BrokerState {
   void detach(Session& session, const wire::Head& head, Now now);
   void credit(Session& session, const wire::Head& head);
   void extend(Session& session, const wire::Head& head, Now now);
-  void admin(Session& session, const wire::Head& head);
-  Bytes group_figures(std::string_view only) const;
   Group* group_of(const Session& session, std::uint64_t member) const;
   Group* group_named(std::string_view name);
   void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
@@ -153,6 +151,12 @@ class BrokerState {
   void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
   MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
+
+  // broker_admin.cpp
+  void admin(Session& session, const wire::Head& head, Now now);
+  Result<Bytes> do_admin(const wire::Admin& admin, Now now);
+  Result<Bytes> admin_groups(const wire::Admin& admin, Now now);
+  Bytes group_figures(std::string_view only) const;
 
   // broker_retention.cpp
   std::uint64_t missing_bytes();

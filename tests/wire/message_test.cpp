@@ -60,6 +60,7 @@ TEST_CASE("session messages read back") {
   CHECK(round_trip(Renew{{1, 2, 300}}).sessions == std::vector<std::uint64_t>{1, 2, 300});
   CHECK(round_trip(Goodbye{"stopping"}).reason == "stopping");
   CHECK(round_trip(Admin{"groups", "billing"}).subject == "billing");
+  CHECK(round_trip(Admin{"groups", "billing", "\x80"}).arguments == "\x80");
   CHECK(round_trip(AdminReply{7, "\x90"}).body == "\x90");
 }
 

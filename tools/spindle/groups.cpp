@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "tools/spindle/ask.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
 #include "tools/spindle/group_table.hpp"
@@ -9,8 +10,6 @@
 
 namespace spindle::cli {
 namespace {
-
-using namespace transport::session_event;
 
 constexpr const char* footer =
     "LAG      events not delivered yet, or to be delivered again; an upper bound, as events on other topics in\n"
@@ -31,23 +30,6 @@ struct Options {
   ProxyOptions proxy;
 };
 
-/// The proxy's answer: one msgpack value.
-Result<Bytes> ask(Client& client, const std::string& verb, const std::string& subject) {
-  std::uint64_t request = client.session().admin(verb, subject);
-  while (true) {
-    auto turn = client.turn({});
-    if (!turn) return fail(turn.error());
-    if (turn->stops > 0) return fail(ErrorCode::closed, "interrupted");
-    for (auto& event : turn->events) {
-      auto* answered = std::get_if<AdminAnswered>(&event);
-      if (answered == nullptr || answered->request != request) continue;
-      const bool again = !answered->body && answered->body.error().code == ErrorCode::unavailable;
-      if (!again) return std::move(answered->body);
-      request = client.session().admin(verb, subject);
-    }
-  }
-}
-
 int print_json(BytesView body) {
   Bytes text;
   MsgpackToJson to_json;
@@ -59,7 +41,7 @@ int print_json(BytesView body) {
 int run(const Options& options) {
   auto client = Client::connect(options.proxy, "");
   if (!client) return failed(client.error());
-  auto body = ask(**client, "groups", options.name);
+  auto body = ask(**client, {"groups", options.name, {}});
   if (!body) return failed(body.error());
   auto groups = read_groups(*body);
   if (!groups) return failed(groups.error());

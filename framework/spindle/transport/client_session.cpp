@@ -212,8 +212,8 @@ void ClientSession::detach(std::uint64_t member) {
   become_ready_if_attached();
 }
 
-std::uint64_t ClientSession::admin(std::string verb, std::string subject) {
-  AdminRequest request{++last_request_, {std::move(verb), std::move(subject)}};
+std::uint64_t ClientSession::admin(std::string verb, std::string subject, Bytes arguments) {
+  AdminRequest request{++last_request_, {std::move(verb), std::move(subject), std::move(arguments)}};
   if (state_ == State::closed) {
     events_.emplace_back(AdminAnswered{request.id, fail(ErrorCode::closed, "the session is over")});
   } else if (session_ != 0) {

@@ -86,7 +86,7 @@ class ClientSession {
 
   /// Asks the proxy (PROTOCOL.md, "Administration"); answered by AdminAnswered with this number, as `unavailable`
   /// when the session ends before. Asked before a session exists it waits for one.
-  std::uint64_t admin(std::string verb, std::string subject);
+  std::uint64_t admin(std::string verb, std::string subject, Bytes arguments = {});
 
   /// Ends the session; nothing is sent after it.
   void goodbye(std::string reason);

@@ -95,11 +95,12 @@ void ErrorMessage::read(Cursor& at) {
   text = at.str("text");
 }
 
-void Admin::write(Writer& to) const { to.str(verb).str(subject); }
+void Admin::write(Writer& to) const { to.str(verb).str(subject).bin(arguments); }
 
 void Admin::read(Cursor& at) {
   verb = at.str("verb");
   subject = at.str("subject");
+  if (at.peek()) arguments = at.bin("arguments");
 }
 
 void AdminReply::write(Writer& to) const { to.uint(answers).bin(body); }

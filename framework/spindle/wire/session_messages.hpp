@@ -94,10 +94,12 @@ struct ErrorMessage {
 /// Client: asks for or changes something that is not an event (PROTOCOL.md, "Administration").
 struct Admin {
   static constexpr Kind kind = Kind::admin;
-  static constexpr std::size_t field_count = 2;
+  static constexpr std::size_t field_count = 3;
   std::string verb;
   /// What the verb is about: a group's name, mostly; "" for everything.
   std::string subject;
+  /// A msgpack map from names to what the verb takes; empty for none. A client may leave the field out.
+  Bytes arguments = {};
 
   void write(Writer& to) const;
   void read(Cursor& at);

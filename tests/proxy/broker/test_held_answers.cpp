@@ -53,7 +53,7 @@ TEST_CASE("slow_disk: a flood of requests while nothing becomes durable takes no
     });
   }
   SECTION("administration") {
-    stays_flat([&](int) { client.send(wire::Admin{"groups", ""}); });
+    stays_flat([&](int) { client.send(wire::Admin{"groups", "", {}}); });
   }
   SECTION("errors") {
     stays_flat([&](int) { client.send(wire::Detach{77}); });
@@ -75,10 +75,10 @@ TEST_CASE("a client that was not heard loses nothing: its next commit leaves a g
   client.look();
   proxy.by_hand = true;
   client.publish("a", {2});
-  for (int i = 0; i < 20'000; ++i) client.send(wire::Admin{"groups", ""});
+  for (int i = 0; i < 20'000; ++i) client.send(wire::Admin{"groups", "", {}});
   client.publish("a", {3});  // not heard
   proxy.advance(9s);
-  client.send(wire::Admin{"groups", ""});  // not heard either, but a sign of life
+  client.send(wire::Admin{"groups", "", {}});  // not heard either, but a sign of life
   proxy.advance(9s);
   proxy.by_hand = false;
   proxy.settle();

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "spindle/base/bytes.hpp"
+#include "spindle/base/result.hpp"
+#include "spindle/wire/session_messages.hpp"
+
+namespace spindle::cli {
+
+class Client;
+
+/// Asks the proxy (PROTOCOL.md, "Administration") and waits for its answer, one msgpack value; asks again when the
+/// connection is lost meanwhile. Errors: the proxy's, or `closed` when the user interrupts.
+Result<Bytes> ask(Client& client, const wire::Admin& admin);
+
+}  // namespace spindle::cli
