@@ -6,7 +6,7 @@
 namespace spindle::bench {
 
 void bench_live(int rounds, double seconds);
-/// Durable publish by one pipelining producer, beside a plain write+fdatasync loop of the same commit sizes.
+/// Durable publish by one pipelining producer, beside a plain loop of the very writes and fdatasyncs that it caused.
 void bench_durable(int rounds, std::uint64_t events);
 /// One synchronous durable publish, beside one fdatasync plus one raw ROUTER/DEALER round trip.
 void bench_sync(int rounds, std::uint64_t events);
@@ -16,5 +16,7 @@ void bench_deliver(int rounds, std::uint64_t events);
 void bench_turns(int rounds, std::uint64_t events);
 /// A proxy that is started on a spool of `bytes` with 1,000 groups, nothing of it in memory.
 void bench_recovery(int rounds, std::uint64_t bytes);
+/// Resident memory of a proxy with a backlog and 1,000 groups that do nothing about it.
+void bench_memory(std::uint64_t events);
 
 }  // namespace spindle::bench

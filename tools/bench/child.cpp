@@ -108,12 +108,14 @@ Proxy::~Proxy() {
   fs::remove_all(directory_);
 }
 
-double Proxy::rss_mib() const {
+Memory Proxy::memory() const {
+  Memory memory;
   std::ifstream status("/proc/" + std::to_string(child_.pid()) + "/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+    if (line.starts_with("VmRSS:")) memory.resident_mib = std::stod(line.substr(6)) / 1024;
+    if (line.starts_with("VmHWM:")) memory.peak_mib = std::stod(line.substr(6)) / 1024;
   }
-  return 0;
+  return memory;
 }
 
 std::string proxy_program() {

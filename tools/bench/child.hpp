@@ -31,6 +31,13 @@ class Child {
   int output_;
 };
 
+/// What a process has in memory, as /proc tells it.
+struct Memory {
+  double resident_mib = 0;
+  /// The most that it ever was.
+  double peak_mib = 0;
+};
+
 /// A spindle-proxy on free ports, beside this program, with a spool in a directory of its own that goes with it.
 class Proxy {
  public:
@@ -40,8 +47,9 @@ class Proxy {
   Proxy& operator=(const Proxy&) = delete;
 
   std::string endpoint() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
-  /// Resident memory, as /proc tells it.
-  double rss_mib() const;
+  /// The directory of its spool.
+  std::string spool() const { return directory_ + "/spool"; }
+  Memory memory() const;
 
  private:
   std::string directory_;

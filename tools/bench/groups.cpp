@@ -1,26 +1,18 @@
 // Groups: a backlog delivered to one member and settled, and turns that publish.
 #include <atomic>
 #include <chrono>
-#include <optional>
-#include <thread>
 
 #include "spindle/spindle.hpp"
 #include "tools/bench/bench.hpp"
 #include "tools/bench/child.hpp"
 #include "tools/bench/events.hpp"
+#include "tools/bench/producer.hpp"
 #include "tools/bench/report.hpp"
 
 namespace spindle::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-Options options_for(const Proxy& proxy) {
-  Options options;
-  options.proxy = proxy.endpoint();
-  options.log_level = "error";
-  return options;
-}
 
 /// Counts what it consumes from the first event on, and publishes as much if asked to.
 class Consumer final : public Actor {
@@ -52,31 +44,11 @@ class Consumer final : public Actor {
   Clock::time_point begin_;
 };
 
-bool fill(const Proxy& proxy, std::uint64_t events) {
-  Child producer = Child::fork([&] {
-    Service service("producer", options_for(proxy));
-    if (!service.start() || !service.wait_until_ready(std::chrono::seconds(10))) return 1;
-    const DurableTick tick;
-    std::optional<Receipt> last;
-    for (std::uint64_t i = 0; i < events;) {
-      auto receipt = service.publish(tick);
-      if (receipt) {
-        last = *receipt;
-        ++i;
-      } else {
-        std::this_thread::sleep_for(std::chrono::microseconds(200));  // full: a poll
-      }
-    }
-    return last->wait(std::chrono::minutes(5)) ? 0 : 1;
-  });
-  return producer.wait() == 0;
-}
-
 /// Events a second from the first handled to all settled.
 double consume(const Proxy& proxy, std::uint64_t events, bool publishes) {
   Child consumer = Child::fork([&] {
     std::atomic<bool> done{false};
-    Service service("consumer", options_for(proxy));
+    Service service("consumer", options_for(proxy.endpoint()));
     const Consumer& actor = service.add<Consumer>(events, publishes, done);
     if (!service.start()) return 1;
     done.wait(false);
@@ -93,9 +65,9 @@ void bench_consumer(int rounds, std::uint64_t events, bool publishes, Series ser
   double rss = 0;
   for (int round = 0; round < rounds; ++round) {
     const Proxy proxy(true);
-    if (!fill(proxy, events)) return;
+    if (publish_pipelined(proxy.endpoint(), events) == 0) return;
     series.rounds.push_back(consume(proxy, events, publishes));
-    rss = proxy.rss_mib();
+    rss = proxy.memory().resident_mib;
   }
   print(series);
   std::printf("  resident memory of the proxy afterwards: %.0f MiB\n", rss);

@@ -13,14 +13,16 @@ int main(int argc, char** argv) {
   int rounds = 5;
   double seconds = 2;
   std::uint64_t events = 2'000'000;
-  app.add_option("which", which, "live, durable, sync, deliver, turns, recovery")
-      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery"}))
+  app.add_option("which", which, "live, durable, sync, deliver, turns, recovery, memory")
+      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery", "memory"}))
       ->capture_default_str();
   app.add_option("--rounds", rounds, "Rounds of each")->capture_default_str();
   app.add_option("--seconds", seconds, "Length of a live round")->capture_default_str();
   app.add_option("--events", events, "Events of a durable, deliver or turns round")->capture_default_str();
   double gigabytes = 10;
   app.add_option("--gigabytes", gigabytes, "Size of the spool of a recovery round")->capture_default_str();
+  std::uint64_t backlog = 10'000'000;
+  app.add_option("--backlog", backlog, "Events that wait in the spool for memory")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   bench::print_machine();
   for (const std::string& name : which) {
@@ -30,5 +32,6 @@ int main(int argc, char** argv) {
     if (name == "deliver") bench::bench_deliver(rounds, events);
     if (name == "turns") bench::bench_turns(rounds, events);
     if (name == "recovery") bench::bench_recovery(rounds, static_cast<std::uint64_t>(gigabytes * 1e9));
+    if (name == "memory") bench::bench_memory(backlog);
   }
 }

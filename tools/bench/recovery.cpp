@@ -19,6 +19,8 @@
 #include "tools/bench/bench.hpp"
 #include "tools/bench/child.hpp"
 #include "tools/bench/events.hpp"
+#include "tools/bench/idle_groups.hpp"
+#include "tools/bench/producer.hpp"
 #include "tools/bench/report.hpp"
 
 namespace spindle::bench {
@@ -27,7 +29,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int groups = 1'000;
 constexpr std::uint32_t events_per_packet = 10;
 constexpr std::size_t batch_bytes = 4u << 20;
 
@@ -62,33 +63,11 @@ std::string endpoint_of(Child& proxy) {
   return "tcp://127.0.0.1:" + std::to_string(std::stoi(ready.substr(at + 8)));
 }
 
-Options options_for(const std::string& endpoint) {
-  Options options;
-  options.proxy = endpoint;
-  options.log_level = "error";
-  return options;
-}
-
-/// A member of many groups that want nothing that is published here.
-class Idle final : public Actor {
- public:
-  explicit Idle(ActorContext& context) : Actor(context) {
-    for (int i = 0; i < groups; ++i) group("idle-" + std::to_string(i)).on(&Idle::ignore);
-  }
-
- private:
-  void ignore(const DurableTock&) {}
-};
-
 /// Runs a proxy until all groups exist.
 bool make_groups(const std::string& spool) {
   Child child = Child::fork([&] {
     Child proxy = Child::run(proxy_on(spool));
-    Service service("idle", options_for(endpoint_of(proxy)));
-    service.add<Idle>();
-    if (!service.start() || !service.wait_until_ready(std::chrono::seconds(60))) return 1;
-    service.stop();
-    if (service.wait() != 0) return 1;
+    if (!join_and_leave<Elsewhere>(options_for(endpoint_of(proxy)))) return 1;
     proxy.signal(SIGTERM);
     return proxy.wait();
   });
@@ -218,7 +197,7 @@ void bench_recovery(int rounds, std::uint64_t bytes) {
   const Scratch scratch;
   const std::string spool = scratch.spool();
   if (!make_groups(spool) || !start_and_stop(spool)) return;
-  std::printf("making a spool of %.1f GB with %d groups...\n", static_cast<double>(bytes) * 1e-9, groups);
+  std::printf("making a spool of %.1f GB with %d groups...\n", static_cast<double>(bytes) * 1e-9, idle_groups);
   std::fflush(stdout);
   Child filler = Child::fork([&] { return fill(spool, bytes) ? 0 : 1; });
   if (filler.wait() != 0) {

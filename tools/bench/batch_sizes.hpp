@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace spindle::bench {
+
+/// How many bytes each write+fdatasync put into the spool, in order, as its records tell (each says where the batch
+/// that it came with begins). The heads of segments are not among them. Throws std::runtime_error when the spool
+/// cannot be read.
+std::vector<std::size_t> batch_sizes(const std::string& spool);
+
+}  // namespace spindle::bench
