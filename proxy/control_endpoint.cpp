@@ -81,7 +81,9 @@ Result<void> ControlEndpoint::turn() {
   tick(*drained);
   commit();
   read_log();
-  return send();
+  auto sent = send();
+  offer_copies();
+  return sent;
 }
 
 Result<void> ControlEndpoint::wait() {
@@ -146,13 +148,20 @@ Result<void> ControlEndpoint::take_committed() {
     if (!committed.result) return disk_failed(std::move(committed.result.error()));
     storage_->reader.note_durable(committed.done.batch);
     broker_->on_durable(committed.done.number, now_);
-    if (!copies_.offer(std::move(committed.done.batch))) skipped_copies_.add();
+    to_copy_.push_back(std::move(committed.done.batch));
+  }
+  return {};
+}
+
+// After the answers: whoever waits for a receipt should not wait for the forwarder to wake up as well.
+void ControlEndpoint::offer_copies() {
+  for (auto& batch : std::exchange(to_copy_, {})) {
+    if (!copies_.offer(std::move(batch))) skipped_copies_.add();
   }
   if (auto count = skipped_copies_.due(now_.instant)) {
     log::warn("live subscribers missed " + std::to_string(count) +
               " batches of durable events: the forwarder is behind (groups get every event)");
   }
-  return {};
 }
 
 void ControlEndpoint::tick(bool input_drained) {
@@ -251,6 +260,7 @@ tl::unexpected<Error> ControlEndpoint::disk_failed(Error why) {
 Result<void> ControlEndpoint::finish() {
   if (auto done = settle_disk(disk_patience); !done) return done;
   if (auto done = send(); !done) return done;
+  offer_copies();
   broker_->say_goodbye(now_);
   return send();
 }

@@ -40,6 +40,7 @@ class ControlEndpoint {
   void refuse_oversized(const Error& error);
   void take_captured();
   Result<void> take_committed();
+  void offer_copies();
   void commit();
   void tick(bool input_drained);
   void note_space();
@@ -62,6 +63,7 @@ class ControlEndpoint {
   Instant space_due_;
   bool busy_ = false;  // the last turn left work behind
   transport::PollSet poll_;
+  std::vector<std::shared_ptr<const spool::Batch>> to_copy_;  // durable, for live subscribers
   Wakeup stop_signal_;
   std::atomic<bool> stopping_ = false;
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <thread>
 
 #include "proxy/log.hpp"
 #include "proxy/proxy.hpp"
@@ -218,6 +219,32 @@ TEST_CASE("durable events also go out live, and captured live events are stored"
   client.receive<wire::Deliver>();
   CHECK(client.packets.at(0) == "captured.one");
   CHECK(proxy.stop());
+}
+
+TEST_CASE("what is on its way to the disk when a proxy is stopped is answered and still goes out live") {
+  transport::Context context;
+  zmq::context_t clients;
+  MemoryFiles files;
+  Proxy proxy(options_of("/spool"), context, files);
+  REQUIRE(proxy.start());
+  raw::Socket live(clients, zmq::socket_type::pub, address(proxy.ports().publish));
+  raw::Socket subscriber(clients, zmq::socket_type::sub, address(proxy.ports().subscribe));
+  subscriber.subscribe("orders.");
+  subscriber.subscribe("_spindle.echo.");
+  raw::connect_through(live, subscriber);
+  Client client(clients, proxy.ports());
+  client.hello();
+  files.hold_syncs(true);
+  client.send_event("orders.placed");
+  files.wait_for_held_sync();
+  std::thread disk([&] { files.hold_syncs(false); });
+  CHECK(proxy.stop());
+  disk.join();
+  CHECK(client.receive<wire::Published>().outcomes.at(0).status == wire::OutcomeStatus::stored);
+  client.receive<wire::Goodbye>();
+  const auto copy = subscriber.receive();
+  REQUIRE(copy);
+  CHECK(copy->at(0) == "orders.placed");
 }
 
 TEST_CASE("a proxy that is stopped says goodbye and leaves a spool that goes on") {
