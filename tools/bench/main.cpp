@@ -7,13 +7,22 @@
 int main(int argc, char** argv) {
   namespace bench = spindle::bench;
   CLI::App app(
-      "Measures Spindle beside its baselines, alternately. Files go to SPINDLE_BENCH_DIR or the working "
-      "directory.");
+      "Measures Spindle beside its baselines, by turns. Files go to SPINDLE_BENCH_DIR or the working directory.\n\n"
+      "live      PUB to handler, beside raw PUB - zmq_proxy - SUB\n"
+      "durable   one producer that does not wait, beside a plain loop of the writes and fdatasyncs that it caused\n"
+      "sync      one publish at a time, beside one fdatasync plus one ROUTER/DEALER round trip\n"
+      "deliver   a backlog delivered to one member and settled\n"
+      "turns     turns that consume one event and publish one, both durable\n"
+      "recovery  a start on a large spool that is not in memory, up to the first acknowledged publish\n"
+      "memory    of a proxy with a backlog and 1,000 idle groups\n\n"
+      "On a machine that is busy, `chrt -f 10 spindle-bench durable sync memory` puts the benchmark before the "
+      "rest.\n"
+      "Never live that way: its publishers do not wait, and nothing else would run.");
   std::vector<std::string> which{"live", "durable", "sync"};
   int rounds = 5;
   double seconds = 2;
   std::uint64_t events = 2'000'000;
-  app.add_option("which", which, "live, durable, sync, deliver, turns, recovery, memory")
+  app.add_option("which", which, "Benchmarks to run")
       ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery", "memory"}))
       ->capture_default_str();
   app.add_option("--rounds", rounds, "Rounds of each")->capture_default_str();
