@@ -61,7 +61,8 @@ void Group::apply(const GroupEffect& effect, Now now) {
     return;
   }
   unblock();
-  if (effect.range.end > cursor_) ahead_.add({std::max(effect.range.begin, cursor_), effect.range.end});
+  claimed_.remove(effect.range);
+  if (effect.what != GroupEffect::What::failed) to_learn_.remove(effect.range);
   withdraw(effect.range);
   switch (effect.what) {
     case GroupEffect::What::done: return apply_done(effect.range);
@@ -101,6 +102,8 @@ void Group::apply_lost(const GroupEffect& effect, Now now) {
     }
   }
   done_.add(range);
+  order_.settle(range.begin, range.end);
+  let_go();
   failures_.erase(failures_.lower_bound(range.begin), failures_.lower_bound(range.end));
   note_loss({range, effect.reason});
   pass_settled();
@@ -119,10 +122,7 @@ void Group::note_loss(Loss loss) {
 }
 
 /// What is settled at the cursor need not be read, and may not even be there any more.
-void Group::pass_settled() {
-  cursor_ = ahead_.end_of(cursor_);
-  ahead_.remove({0, cursor_});
-}
+void Group::pass_settled() { cursor_ = done_.end_of(cursor_); }
 
 std::vector<GroupEffect> Group::lose(Interval range, std::string_view reason) const {
   std::vector<GroupEffect> effects;
@@ -170,7 +170,7 @@ void Group::apply_failed(const GroupEffect& effect, Now now) {
   }
   if (bury) return;
   if (due) {
-    hand_out_again(range, effect.attempts + 1);
+    again(range);
   } else {
     waiting_.set(due_at, range);
   }
@@ -190,18 +190,9 @@ std::vector<GroupEffect> Group::all_done() const {
   return effects;
 }
 
-/// Takes the range out of the queues of what is to be handed out again: at recovery an effect may follow another one.
-void Group::withdraw(Interval range) {
-  waiting_until_.erase(waiting_until_.lower_bound(range.begin), waiting_until_.lower_bound(range.end));
-  to_bury_.erase(to_bury_.lower_bound(range.begin), to_bury_.lower_bound(range.end));
-  auto run = ready_.lower_bound(range.begin);
-  if (run != ready_.begin() && std::prev(run)->second.end > range.begin) --run;
-  while (run != ready_.end() && run->first < range.end) {
-    const auto [begin, again] = *run;
-    run = ready_.erase(run);
-    if (begin < range.begin) ready_[begin] = {range.begin, again.attempt};
-    if (range.end < again.end) ready_[range.end] = again;
-  }
+std::uint64_t Group::attempt_of(std::uint64_t offset) const {
+  const auto failure = failures_.find(offset);
+  return failure == failures_.end() ? 1 : failure->second.attempts + 1;
 }
 
 void Group::add_pattern(const wire::Pattern& pattern) {
@@ -281,9 +272,6 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     });
   }
   group.cursor_ = group.floor();
-  for (const Interval& range : group.done_.intervals()) {
-    if (range.begin >= group.cursor_) group.ahead_.add(range);
-  }
   for (std::uint64_t i = 0; done && i < failures; ++i) {
     done = from.next([&](wire::Cursor& at) {
       at.array("failure");
@@ -326,6 +314,9 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   last_handout_ = run << 40;  // 40 bits count hand-outs within a run, so that a number is never used twice
   claimable_end_ = log_end;
   pass_settled();
+  for (const auto& [offset, failure] : failures_) {
+    if (!failure.bury) to_learn_.add({offset, offset + 1});
+  }
   expected_ = logged_members_;
   hold_until_ = hold_until;
 }
@@ -348,8 +339,9 @@ std::vector<GroupEffect> Group::tick(Now now) {
         ++due;
         continue;
       }
-      hand_out_again({due->first, due->first + 1}, failures_.at(due->first).attempts + 1);
+      const Interval one{due->first, due->first + 1};
       due = waiting_until_.erase(due);
+      again(one);
     }
   }
   for (Member& member : members_) {
@@ -357,8 +349,12 @@ std::vector<GroupEffect> Group::tick(Now now) {
     if (!late || now.instant < member.oldest_since + settings_.ack_deadline()) continue;
     const auto& [number, handout] = *member.handouts.begin();
     const Interval first{late->begin, late->begin + 1};
+    const bool keyed = handout.keyed;
     fail_attempt(first, handout.attempt, "deadline", std::nullopt, now, effects);
+    const bool last = effects.back().what == GroupEffect::What::bury;
     take(member, number, first, now);
+    if (keyed) fail_keys(member, first, last, now);
+    use_room(member);
   }
   return effects;
 }
@@ -391,9 +387,14 @@ void Group::fail_attempt(Interval range, std::uint64_t attempts, std::string_vie
 
 std::string Group::stalled() const {
   if (!read_error_.empty()) return read_error_;
-  if (!reads_on()) {
+  if (failures_.size() >= group_failures_max) {
     return "group_failures_max (" + std::to_string(group_failures_max) +
            ") failed events wait for another attempt; new ones wait until some succeed or become dead letters";
+  }
+  if (!reads_on()) {
+    return "group_held_events_max (" + std::to_string(group_held_events_max) +
+           ") events wait behind others of their keys, the oldest at offset " +
+           std::to_string(order_.oldest_held().value_or(0)) + "; new ones wait until some of these are settled";
   }
   if (parked_ranges_ >= group_parked_max) {
     return "too many events of topic " + parked_.begin()->first + " and others wait for a member that handles them";
@@ -414,13 +415,15 @@ std::uint64_t Group::pending() const {
 }
 
 std::uint64_t Group::lag(std::uint64_t end) const {
-  std::uint64_t lag = waiting_until_.size();
+  std::uint64_t lag = order_.held_by_others();
+  for (auto waiting = waiting_until_.begin(); waiting != waiting_until_.lower_bound(cursor_); ++waiting) ++lag;
   for (const auto& [begin, again] : ready_) lag += again.end - begin;
   for (const auto& [topic, ranges] : parked_) {
     for (const auto& [range, attempt] : ranges) lag += range.size();
   }
   if (cursor_ < end) {
-    for (const Interval& gap : ahead_.gaps({cursor_, end})) lag += gap.size();
+    for (const Interval& gap : done_.gaps({cursor_, end})) lag += gap.size();
+    lag -= std::min(lag, claimed_.total());
   }
   return lag;
 }

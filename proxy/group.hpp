@@ -13,6 +13,7 @@
 
 #include "proxy/group_settings.hpp"
 #include "proxy/interval_set.hpp"
+#include "proxy/key_order.hpp"
 #include "proxy/value_stream.hpp"
 #include "spindle/base/clock.hpp"
 #include "spindle/base/timers.hpp"
@@ -33,7 +34,8 @@ inline constexpr std::size_t group_patterns_max = 4'096;
 inline constexpr std::uint64_t member_events_max = 1'000'000;
 /// Failed events of one group that wait for another attempt; at the limit it hands out retries only.
 inline constexpr std::size_t group_failures_max = 100'000;
-/// Ranges of events that the group wants but no present member does; at the limit the group waits for one.
+/// Ranges of events that no present member handles, or none of those that do has room for while others have; at the
+/// limit the group waits for one.
 inline constexpr std::size_t group_parked_max = 100'000;
 /// Ranges granted in one answer to attach; what is claimed beyond goes to others.
 inline constexpr std::size_t granted_claims_max = 16'384;
@@ -241,9 +243,12 @@ class Group {
     IntervalSet left;  // never empty
     std::uint64_t attempt = 1;
     std::uint64_t bytes_each = 0;
+    bool keyed = false;  // order_ knows its events
   };
+  using Handouts = std::map<std::uint64_t, Handout>;
   struct Member {
     MemberKey key;
+    KeyOrder::Seat seat = 0;
     std::vector<wire::Pattern> patterns;
     bool suspended = false;
     std::uint64_t credit_events = 0;
@@ -251,11 +256,12 @@ class Group {
     std::uint64_t pending_events = 0;
     std::uint64_t pending_bytes = 0;
     /// By number: in the order handed out.
-    std::map<std::uint64_t, Handout> handouts;
+    Handouts handouts;
     /// When its oldest unsettled delivery became the oldest: the ack deadline runs from here.
     Instant oldest_since{};
 
     bool has_room() const;
+    std::uint64_t room_events() const;
     bool matches(std::string_view topic) const;
   };
   struct Failure {
@@ -272,33 +278,61 @@ class Group {
 
   Member* find(const MemberKey& key);
   const Member* find(const MemberKey& key) const;
-  Member* next_with_room(std::string_view topic, bool& anybody);
+  Member* at_seat(KeyOrder::Seat seat);
   const Handout* handout_of(const MemberKey& key, const wire::DeliveryId& delivery) const;
-  std::uint64_t hand_out(const spool::Record& record, Interval range, std::uint64_t attempt, std::size_t records_left,
-                         Now now, std::vector<HandedOut>& out);
-  bool park(std::string_view topic, Interval range, std::uint64_t attempt);
-  void remember(Member& member, std::uint64_t number, Interval range, std::uint64_t attempt, std::uint64_t bytes_each,
-                Now now);
-  void take(Member& member, std::uint64_t handout, Interval range, Now now);
-  void give_back_all(Member& member);
+  std::uint64_t attempt_of(std::uint64_t offset) const;
   void apply_done(Interval range);
   void apply_letter(Interval range);
   void apply_lost(const GroupEffect& effect, Now now);
   void apply_failed(const GroupEffect& effect, Now now);
   void note_loss(Loss loss);
   void pass_settled();
-  void withdraw(Interval range);
-  void hand_out_again(Interval range, std::uint64_t attempt);
+
+  // group_members.cpp
+  void remember(Member& member, std::uint64_t number, Interval range, const Handout& like, Now now);
+  void take(Member& member, std::uint64_t handout, Interval range, Now now);
+  void give_back(const Handouts& handouts);
+  std::vector<wire::Claim> keep(Member& member, const wire::Claim& claim, Handouts& before, Now now);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
   IntervalSet available(const wire::Claim& claim) const;
+  void settle_keys(Interval range);
+  void fail_keys(Member& member, Interval range, bool last, Now now);
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
                     Now now, std::vector<GroupEffect>& effects) const;
   std::optional<Interval> oldest(const Member& member) const;
   bool holding(Now now) const;
-  bool reads_on() const { return failures_.size() < group_failures_max; }
+  bool reads_on() const { return failures_.size() < group_failures_max && order_.held() < group_held_events_max; }
   void unblock();
+
+  // group_queues.cpp: what waits to be handed out again
+  void withdraw(Interval range);
+  void hand_out_again(Interval range, std::uint64_t attempt);
+  void again(Interval range);
+  void let_go();
+  void give_back_keyed(std::uint64_t offset);
+  bool park(std::string_view topic, Interval range, std::uint64_t attempt);
+  void unpark(std::string_view topic, std::uint64_t events_max);
+  void use_room(Member& member);
+
+  // group_handout.cpp
+  struct Run;
+  Member* next_with_room(std::string_view topic, bool& anybody);
+  bool has_room_besides(std::string_view topic) const;
+  bool wants_topic(std::string_view topic) const;
+  std::uint64_t hand_out(const spool::Record& record, Interval range, std::uint64_t attempt, std::size_t records_left,
+                         Now now, std::vector<HandedOut>& out);
+  std::uint64_t hand_out_free(const spool::Record& record, Interval range, std::uint64_t attempt,
+                              std::size_t records_left, Now now, std::vector<HandedOut>& out);
+  std::uint64_t hand_out_keyed(const spool::Record& record, Interval range, std::size_t records_left, Now now,
+                               std::vector<HandedOut>& out);
   void offer_again(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   bool offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
+  Interval next_fresh(std::uint64_t end) const;
+  bool pass_known(const spool::Record& record);
+  bool learn(const spool::Record& record, Now now);
+  void learn_claimed(std::uint64_t offset, std::uint32_t key, Now now);
+  void read_keys_of(const spool::Record& record);
+  std::uint32_t key_in(const spool::Record& record, std::uint64_t offset) const;
 
   // logged
   Identity identity_;
@@ -321,17 +355,24 @@ class Group {
   std::uint64_t claimable_end_ = 0;
   /// Everything below was looked at: done, handed out, waiting in one of the queues below, or somebody else's topic.
   std::uint64_t cursor_ = 0;
-  /// Offsets at or above the cursor that it must pass over: done, claimed or failed before a restart.
-  IntervalSet ahead_;
+  /// Offsets at or above the cursor that are out: claimed after a restart.
+  IntervalSet claimed_;
+  /// Events that failed or were claimed, and whose keys are not known since the restart.
+  IntervalSet to_learn_;
   std::vector<Member> members_;
   std::size_t next_member_ = 0;
-  /// To be handed out again as soon as somebody has room, by first offset.
+  KeyOrder order_;
+  KeyOrder::Seat last_seat_ = 0;
+  /// Of the record that is being offered: a key for each event, or none.
+  std::vector<std::uint32_t> keys_;
+  /// Below the cursor, to be handed out again as soon as somebody has room, by first offset.
   std::map<std::uint64_t, Again> ready_;
   /// Failed events whose next attempt is not due yet, and when it is.
   Timers<Interval> waiting_;
   std::map<std::uint64_t, Instant> waiting_until_;
-  /// Events that no present member wants although the group does, by topic.
-  std::map<std::string, std::vector<std::pair<Interval, std::uint64_t>>, std::less<>> parked_;
+  /// Events that no present member handles although the group wants them, or that wait until one of those that do has
+  /// room, by topic.
+  std::map<std::string, std::deque<std::pair<Interval, std::uint64_t>>, std::less<>> parked_;
   std::size_t parked_ranges_ = 0;
   std::set<std::uint64_t> to_bury_;
   /// Offers found nobody for what waits below ready_from_ (of ready_), or for what is at the cursor: to read that

@@ -1,5 +1,6 @@
 // Who is in a group and what each member holds.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/group.hpp"
 #include "proxy/text.hpp"
@@ -9,6 +10,11 @@ namespace spindle::proxy {
 bool Group::Member::has_room() const {
   if (suspended) return false;
   return pending_events == 0 || (pending_events < credit_events && pending_bytes < credit_bytes);
+}
+
+/// At least 1: one event is always delivered to a member that holds none.
+std::uint64_t Group::Member::room_events() const {
+  return credit_events > pending_events ? credit_events - pending_events : 1;
 }
 
 bool Group::Member::matches(std::string_view topic) const {
@@ -22,30 +28,59 @@ Group::Member* Group::find(const MemberKey& key) {
 
 const Group::Member* Group::find(const MemberKey& key) const { return const_cast<Group*>(this)->find(key); }
 
+Group::Member* Group::at_seat(KeyOrder::Seat seat) {
+  auto found = std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.seat == seat; });
+  return found == members_.end() ? nullptr : &*found;
+}
+
 std::vector<wire::Claim> Group::join(const Joining& joining, Now now) {
   unblock();
   Member* member = find(joining.key);
   if (member == nullptr) {
     member = &members_.emplace_back();
     member->key = joining.key;
+    member->seat = ++last_seat_;
   }
   member->patterns = joining.patterns;
   member->credit_events = std::min(joining.credit_events, member_events_max);
   member->credit_bytes = joining.credit_bytes;
   member->suspended = false;
-  give_back_all(*member);
+  Handouts before = std::exchange(member->handouts, {});
+  member->pending_events = 0;
+  member->pending_bytes = 0;
   std::vector<wire::Claim> granted;
   for (const wire::Claim& asked : joining.claims) {
     if (granted.size() >= granted_claims_max) break;
-    for (wire::Claim& part : claim(*member, asked, now)) granted.push_back(part);
+    const bool holds_it = asked.first.generation == identity_.generation && before.contains(asked.first.handout);
+    for (wire::Claim& part : holds_it ? keep(*member, asked, before, now) : claim(*member, asked, now)) {
+      granted.push_back(part);
+    }
   }
+  give_back(before);
   expected_.erase(joining.key);
-  // Topics that nobody wanted before may be this member's.
-  parked_ranges_ = 0;
-  const auto parked = std::exchange(parked_, {});
-  for (const auto& [topic, ranges] : parked) {
-    for (const auto& [range, attempt] : ranges) hand_out_again(range, attempt);
+  use_room(*member);
+  return granted;
+}
+
+/// Of what it held before, the parts that it claims stay with it.
+std::vector<wire::Claim> Group::keep(Member& member, const wire::Claim& asked, Handouts& before, Now now) {
+  std::vector<wire::Claim> granted;
+  const auto found = before.find(asked.first.handout);
+  if (found == before.end() || found->second.attempt != asked.attempt) return granted;
+  const std::uint64_t begin = asked.first.offset;
+  const std::uint64_t end = begin + std::min(asked.count, member_events_max);
+  const std::vector<Interval> held = found->second.left.intervals();
+  for (const Interval& range : held) {
+    const Interval part{std::max(begin, range.begin), std::min(end, range.end)};
+    if (part.begin >= part.end) continue;
+    wire::Claim kept = asked;
+    kept.first.offset = part.begin;
+    kept.count = part.size();
+    remember(member, asked.first.handout, part, found->second, now);
+    found->second.left.remove(part);
+    granted.push_back(kept);
   }
+  if (found->second.left.empty()) before.erase(found);
   return granted;
 }
 
@@ -58,8 +93,13 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
     part.first.offset = range.begin;
     part.count = range.size();
     withdraw(range);
-    if (range.end > cursor_) ahead_.add({std::max(range.begin, cursor_), range.end});
-    remember(member, asked.first.handout, range, part.attempt, 0, now);
+    if (range.end > cursor_) {
+      claimed_.add({std::max(range.begin, cursor_), range.end});
+      to_learn_.add({std::max(range.begin, cursor_), range.end});
+    }
+    Handout like;
+    like.attempt = part.attempt;
+    remember(member, asked.first.handout, range, like, now);
     granted.push_back(part);
   }
   return granted;
@@ -67,7 +107,7 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
 
 /// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy
 /// and not since. Another attempt is another delivery: what the client claims because it does not know yet that its
-/// retry was stored is not its own any more.
+/// retry was stored is not its own any more. Nor is what waits for others of its key.
 IntervalSet Group::available(const wire::Claim& claim) const {
   IntervalSet free;
   const std::uint64_t begin = claim.first.offset;
@@ -77,19 +117,23 @@ IntervalSet Group::available(const wire::Claim& claim) const {
   auto run = ready_.upper_bound(begin);
   if (run != ready_.begin()) --run;
   for (; run != ready_.end() && run->first < end; ++run) {
-    free.add({std::max(begin, run->first), std::min(end, run->second.end)});
+    const Interval part{std::max(begin, run->first), std::min(end, run->second.end)};
+    if (part.begin < part.end && !order_.knows(part.begin)) free.add(part);
   }
   if (claim.first.handout >> 40 < run_) {
     const Interval unseen{std::max(begin, cursor_), std::min(end, claimable_end_)};
     if (unseen.begin < unseen.end) {
-      for (const Interval& gap : ahead_.gaps(unseen)) free.add(gap);
+      for (const Interval& gap : done_.gaps(unseen)) free.add(gap);
+      for (const Interval& taken : claimed_.intervals()) free.remove(taken);
     }
   }
   IntervalSet failed;
   IntervalSet failed_as_claimed;
   for (auto at = failures_.lower_bound(begin); at != failures_.end() && at->first < end; ++at) {
-    failed.add({at->first, at->first + 1});
-    if (at->second.attempts + 1 == claim.attempt) failed_as_claimed.add({at->first, at->first + 1});
+    const Interval one{at->first, at->first + 1};
+    failed.add(one);
+    const bool again = !at->second.bury && !waiting_until_.contains(at->first);
+    if (again && at->second.attempts + 1 == claim.attempt) failed_as_claimed.add(one);
   }
   const std::vector<Interval> others = claim.attempt == 1 ? failed.intervals() : failed_as_claimed.gaps({begin, end});
   for (const Interval& range : others) free.remove(range);
@@ -106,6 +150,7 @@ void Group::set_credit(const MemberKey& key, std::uint64_t events, std::uint64_t
   member->credit_events = std::min(events, member_events_max);
   member->credit_bytes = bytes;
   unblock();
+  use_room(*member);
 }
 
 std::vector<GroupEffect> Group::leave(const MemberKey& key, bool lost, Now now) {
@@ -115,36 +160,35 @@ std::vector<GroupEffect> Group::leave(const MemberKey& key, bool lost, Now now) 
   if (const auto working_on = oldest(*member); lost && working_on) {
     const auto& [number, handout] = *member->handouts.begin();
     const Interval first{working_on->begin, working_on->begin + 1};
+    const bool keyed = handout.keyed;
     fail_attempt(first, handout.attempt, "member lost", Duration::zero(), now, effects);
+    const bool last = effects.back().what == GroupEffect::What::bury;
     take(*member, number, first, now);
+    if (keyed) fail_keys(*member, first, last, now);
   }
-  give_back_all(*member);
+  const Handouts handouts = std::exchange(member->handouts, {});
+  order_.forget(member->seat);
   members_.erase(members_.begin() + (member - members_.data()));
+  give_back(handouts);
   unblock();
   return effects;
 }
 
-/// Everything that the member holds goes back to be handed out again, uncounted.
-void Group::give_back_all(Member& member) {
-  for (const auto& [number, handout] : member.handouts) {
-    for (const Interval& range : handout.left.intervals()) hand_out_again(range, handout.attempt);
-  }
-  member.handouts.clear();
-  member.pending_events = 0;
-  member.pending_bytes = 0;
-}
-
-void Group::hand_out_again(Interval range, std::uint64_t attempt) {
-  unblock();
-  auto next = ready_.lower_bound(range.begin);
-  if (next != ready_.begin()) {
-    auto& [begin, before] = *std::prev(next);
-    if (before.end == range.begin && before.attempt == attempt) {
-      before.end = range.end;
-      return;
+/// Events that were out go back to be handed out again, uncounted.
+void Group::give_back(const Handouts& handouts) {
+  for (const auto& [number, handout] : handouts) {
+    for (const Interval& range : handout.left.intervals()) {
+      if (handout.keyed) {
+        for (std::uint64_t offset = range.begin; offset < range.end; ++offset) give_back_keyed(offset);
+        continue;
+      }
+      const Interval seen{range.begin, std::min(range.end, cursor_)};
+      if (seen.begin < seen.end) hand_out_again(seen, handout.attempt);
+      claimed_.remove(range);  // the cursor has not come to these yet, and finds them
+      to_learn_.remove(range);
     }
   }
-  ready_[range.begin] = {range.end, attempt};
+  let_go();
 }
 
 /// Something changed that may make what was useless to read before useful now.
@@ -190,22 +234,51 @@ std::vector<Interval> Group::held_of(const MemberKey& key, const wire::Settlemen
 void Group::settle(const MemberKey& key, const wire::Settlement& settlement, Now now,
                    std::vector<GroupEffect>& effects) {
   Member& member = *find(key);
-  const std::uint64_t attempt = member.handouts.at(settlement.first.handout).attempt;
+  const Handout& handout = member.handouts.at(settlement.first.handout);
+  const std::uint64_t attempt = handout.attempt;
+  const bool keyed = handout.keyed;
   const Interval range{settlement.first.offset, settlement.first.offset + settlement.count};
   take(member, settlement.first.handout, range, now);
   unblock();
-  if (settlement.verdict == wire::Verdict::ack) {
-    return add_effect(effects, {GroupEffect::What::done, identity_.id, range, 0, 0, {}});
+  const std::string reason =
+      settlement.verdict == wire::Verdict::ack ? "" : clean_text(settlement.reason, reason_bytes_max);
+  if (settlement.verdict == wire::Verdict::retry) {
+    std::optional<Duration> delay;
+    if (settlement.retry_after_ms) {
+      delay = std::chrono::milliseconds(std::min<std::uint64_t>(*settlement.retry_after_ms, 365ull * 86'400'000));
+    }
+    fail_attempt(range, attempt, reason, delay, now, effects);
+    if (keyed) fail_keys(member, range, attempt >= settings_.max_attempts, now);
+  } else {
+    const bool ack = settlement.verdict == wire::Verdict::ack;  // else no attempt is left, whatever the group allows
+    add_effect(effects, {ack ? GroupEffect::What::done : GroupEffect::What::bury, identity_.id, range,
+                         ack ? 0 : attempt, 0, reason});
+    if (keyed) settle_keys(range);
   }
-  const std::string reason = clean_text(settlement.reason, reason_bytes_max);
-  if (settlement.verdict == wire::Verdict::reject) {  // no attempt is left, whatever the group allows
-    return add_effect(effects, {GroupEffect::What::bury, identity_.id, range, attempt, 0, reason});
+  use_room(member);
+}
+
+/// Those behind them in their keys need not wait for these any more.
+void Group::settle_keys(Interval range) {
+  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) order_.settle(offset);
+  let_go();
+}
+
+/// An attempt at these, taken from the member, has failed. Those of their keys that it got after them come back as
+/// well, uncounted, or they would overtake. When it was the `last` attempt, nothing waits for them.
+void Group::fail_keys(Member& member, Interval range, bool last, Now now) {
+  if (last) return settle_keys(range);
+  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
+    if (const KeyOrder::Out* out = order_.out(offset)) order_.hold(out->key, offset, KeyOrder::Until::due);
   }
-  std::optional<Duration> delay;
-  if (settlement.retry_after_ms) {
-    delay = std::chrono::milliseconds(std::min<std::uint64_t>(*settlement.retry_after_ms, 365ull * 86'400'000));
+  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
+    for (std::uint64_t behind : order_.out_behind(offset)) {
+      const KeyOrder::Out out = *order_.out(behind);
+      if (out.seat == member.seat) take(member, out.handout, {behind, behind + 1}, now);
+      give_back_keyed(behind);
+    }
   }
-  fail_attempt(range, attempt, reason, delay, now, effects);
+  let_go();
 }
 
 bool Group::extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now) {
@@ -229,15 +302,16 @@ void Group::take(Member& member, std::uint64_t handout, Interval range, Now now)
   if (after && after->begin != oldest_before) member.oldest_since = now.instant;
 }
 
-void Group::remember(Member& member, std::uint64_t number, Interval range, std::uint64_t attempt,
-                     std::uint64_t bytes_each, Now now) {
+/// Adds to a hand-out that is `like` that one.
+void Group::remember(Member& member, std::uint64_t number, Interval range, const Handout& like, Now now) {
   if (member.handouts.empty()) member.oldest_since = now.instant;
   Handout& handout = member.handouts[number];
   handout.left.add(range);
-  handout.attempt = attempt;
-  handout.bytes_each = bytes_each;
+  handout.attempt = like.attempt;
+  handout.bytes_each = like.bytes_each;
+  handout.keyed = like.keyed;
   member.pending_events += range.size();
-  member.pending_bytes += range.size() * bytes_each;
+  member.pending_bytes += range.size() * like.bytes_each;
 }
 
 }  // namespace spindle::proxy

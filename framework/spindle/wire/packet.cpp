@@ -138,6 +138,22 @@ Result<Packet> Packet::parse(BytesView bytes, Values& scratch) {
   return packet;
 }
 
+void read_keys(BytesView packet, std::vector<std::uint32_t>& keys) {
+  constexpr std::size_t keys_field = 8;
+  keys.clear();
+  std::size_t offset = 0;
+  if (array_head(packet, offset).value_or(0) < header_fields) return;
+  for (std::size_t i = 0; i < keys_field; ++i) {
+    if (!skip_value(packet, offset)) return;
+  }
+  const auto count = array_head(packet, offset);
+  for (std::uint32_t i = 0; i < count.value_or(0); ++i) {
+    const auto key = uint_at(packet, offset);
+    if (!key) return keys.clear();
+    keys.push_back(static_cast<std::uint32_t>(*key));
+  }
+}
+
 std::optional<std::uint32_t> Packet::key(std::size_t index) const {
   if (keys_.empty()) return std::nullopt;
   return keys_[index];

@@ -67,6 +67,10 @@ class Packet {
   std::size_t events_at_ = 0;
 };
 
+/// The key hashes of a packet that was checked before, one for each event; `keys` is empty when it has none, or is no
+/// packet. Reads no event.
+void read_keys(BytesView packet, std::vector<std::uint32_t>& keys);
+
 /// Collects events of one topic and makes a packet of them.
 class PacketBuilder {
  public:

@@ -186,6 +186,22 @@ std::optional<std::string_view> str_at(BytesView bytes, std::size_t& offset) {
   return bytes.substr(at, size);
 }
 
+std::optional<std::uint64_t> uint_at(BytesView bytes, std::size_t& offset) {
+  if (offset >= bytes.size()) return std::nullopt;
+  const auto tag = static_cast<unsigned char>(bytes[offset]);
+  if (tag >= 0xcc && tag <= 0xcf) {
+    const std::size_t size = std::size_t{1} << (tag - 0xcc);
+    if (size > bytes.size() - offset - 1) return std::nullopt;
+    std::uint64_t value = 0;
+    for (std::size_t i = 1; i <= size; ++i) value = value << 8 | static_cast<unsigned char>(bytes[offset + i]);
+    offset += 1 + size;
+    return value;
+  }
+  if (tag >= 0x80) return std::nullopt;
+  ++offset;
+  return tag;
+}
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);

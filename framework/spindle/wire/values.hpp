@@ -60,6 +60,9 @@ std::optional<std::uint32_t> map_head(BytesView bytes, std::size_t& offset);
 /// The string that begins at `offset`, which is moved behind it; nothing when there is no string or it is not UTF-8.
 std::optional<std::string_view> str_at(BytesView bytes, std::size_t& offset);
 
+/// The same of an unsigned integer of any width.
+std::optional<std::uint64_t> uint_at(BytesView bytes, std::size_t& offset);
+
 /// Whether the text is UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
 
