@@ -359,6 +359,37 @@ TEST_CASE("the younger of two processes of one instance fences the older, which 
   CHECK(stop(younger) == 0);
 }
 
+TEST_CASE("a fenced process handles nothing more of what it was delivered") {
+  Site site;
+  site.proxy.start();
+  Seen by_older;
+  Seen by_younger;
+  std::mutex at_work;
+  Service older("twin", site.options("same"));
+  std::unique_lock hold(at_work);
+  older.add<Custom>([&](Custom& self) {
+    self.group("pongers", {.backoff_min = 10ms}).on([&](const Ping& ping) {
+      by_older.add(ping.number);
+      std::lock_guard finish(at_work);
+    });
+  });
+  start(older);
+  constexpr std::size_t pings = 20;
+  Service publisher("publisher", site.options());
+  start(publisher);
+  for (std::size_t i = 0; i < pings; ++i) REQUIRE(publisher.publish(Ping{static_cast<int>(i)}));
+  REQUIRE(by_older.wait_for_count(1));
+  Service younger("twin", site.options("same"));
+  younger.add<Ponger>(by_younger);
+  start(younger);
+  REQUIRE(by_younger.wait_for_count(pings));
+  hold.unlock();
+  CHECK(older.wait() == 1);
+  CHECK(by_older.numbers() == std::vector<int>{0});
+  CHECK(stop(younger) == 0);
+  CHECK(stop(publisher) == 0);
+}
+
 TEST_CASE("SIGTERM ends run() with 0 after everything is durable") {
   Site site;
   site.proxy.start();

@@ -79,7 +79,8 @@ void Worker::turn_of_loop() {
   link_->process(now_);
   handle_session_events();
   receive_live();
-  if (!draining_) {
+  // A session that is over has no deliveries: what is still here is at work elsewhere, and nothing of it counts.
+  if (!draining_ && !link_->session().failed()) {
     runtime_.tick(now_);
     run_turns();
   }
@@ -121,7 +122,10 @@ void Worker::handle(transport::SessionEvent& event) {
     on_welcome(welcomed->welcome);
   } else if (auto* lost = std::get_if<ev::Lost>(&event)) {
     session_.store(0, std::memory_order_relaxed);
-    log::warn(concat("connection to ", settings_.proxy, " lost: ", lost->why.text, "; reconnecting"));
+    // What ends for good says why itself.
+    if (!link_->session().failed()) {
+      log::warn(concat("connection to ", settings_.proxy, " lost: ", lost->why.text, "; reconnecting"));
+    }
   } else if (auto* halted = std::get_if<ev::Halted>(&event)) {
     log::warn(concat("the proxy takes no events for now: ", halted->why.message()));
   } else if (auto* gone = std::get_if<ev::DeliveriesLost>(&event)) {
@@ -228,7 +232,8 @@ void Worker::drain_and_close() {
     if (drained()) break;
   }
   if (link_->session().unanswered() > 0) {
-    log::warn(concat(link_->session().unanswered(), " commits were not acknowledged before the service stopped"));
+    log::warn(
+        concat("commits that were not acknowledged before the service stopped: ", link_->session().unanswered()));
   }
   link_->close("the service stops", std::chrono::milliseconds(500));
 }
