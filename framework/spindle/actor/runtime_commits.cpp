@@ -115,6 +115,7 @@ void Runtime::tell_lost(const wire::Lost& lost) {
 void Runtime::on_outcome(Ticket first, const wire::Outcome& outcome, Now now) {
   now_ = now;
   const bool refused = outcome.status == wire::OutcomeStatus::refused;
+  bool logged = false;  // a process that was stopped for long has thousands refused at once
   notes_.answer(first, outcome.run, [&](Note& note, std::uint64_t index, std::uint64_t count) {
     if (!refused) {
       for (const LiveEvent& event : note.live) {
@@ -126,9 +127,11 @@ void Runtime::on_outcome(Ticket first, const wire::Outcome& outcome, Now now) {
     }
     refused_ += count;
     const Error why{outcome.code, outcome.text};
-    log::warn(concat("the proxy refused ", count, count == 1 ? " turn" : " turns", " of ",
-                     note.topic.empty() ? "a timer" : note.topic, " from offset ", note.offset + index,
-                     " on: ", why.message()));
+    if (!std::exchange(logged, true)) {
+      log::warn(concat("the proxy refused ", outcome.run, outcome.run == 1 ? " turn" : " turns", ", the first of ",
+                       note.topic.empty() ? "a timer" : note.topic, " at offset ", note.offset + index, ": ",
+                       why.message()));
+    }
     // Copied: telling runs turns, which add notes.
     const Actors actors = note.actors;
     const std::string topic = note.topic;
