@@ -11,11 +11,11 @@ from group_watch import GroupWatch  # noqa: E402, F401
 
 
 class Member(Running):
-    """One process. It can be held in the middle of a handler when it has a gate: a file that is there."""
+    """One process. `more` may be a gate, a file that holds it in the middle of a handler while it is there."""
 
-    def __init__(self, program, proxy, group, name, gate=None):
-        self.name, self.gate = name, gate
-        super().__init__([program, group, name, *([gate] if gate else []), "--proxy", proxy.control])
+    def __init__(self, program, proxy, group, name, *more):
+        self.name = name
+        super().__init__([program, group, name, *more, "--proxy", proxy.control])
 
     def jobs(self):
         """The numbers that its handler was called with."""
