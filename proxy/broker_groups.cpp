@@ -192,6 +192,7 @@ void BrokerState::tick_groups(Now now) {
 }
 
 std::vector<ReadRequest> BrokerState::take_reads(Now now) {
+  flush_answers();  // a member learns that its retry is stored before it gets what comes behind it
   std::vector<ReadRequest> reads;
   if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
   for (const auto& [id, group] : groups_) {

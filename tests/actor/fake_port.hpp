@@ -57,6 +57,7 @@ struct FakePort final : actor::Port {
   std::vector<Acks> acks;
   std::vector<std::string> live;
   std::vector<std::uint64_t> extended;
+  std::vector<std::uint64_t> forgotten;
   bool room = true;
   /// Of the next settle or publish.
   std::optional<Error> refusal;
@@ -84,6 +85,7 @@ struct FakePort final : actor::Port {
     return {};
   }
   void extend(std::uint64_t, const wire::DeliveryId& delivery) override { extended.push_back(delivery.offset); }
+  void forget(std::uint64_t, const wire::DeliveryId& delivery) override { forgotten.push_back(delivery.offset); }
 };
 
 /// A runtime with actors, and the inputs that a worker gives it.
@@ -112,14 +114,17 @@ struct Rig {
     runtime.tick(now);
   }
 
-  static Bytes packet(const std::vector<Bytes>& events, wire::EventClass event_class = wire::EventClass::durable) {
+  static Bytes packet(const std::vector<Bytes>& events, wire::EventClass event_class = wire::EventClass::durable,
+                      const std::vector<std::uint32_t>& keys = {}) {
     wire::PacketHeader header;
     header.source = "rig/1/0";
     header.epoch = 1;
     header.event_class = event_class;
     header.sequence = 1;
     wire::PacketBuilder builder;
-    for (const Bytes& data : events) builder.add(data);
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      builder.add(events[i], {}, keys.empty() ? std::nullopt : std::optional(keys[i]));
+    }
     return builder.finish(header);
   }
 
@@ -135,6 +140,16 @@ struct Rig {
                               std::uint64_t attempt = 1, std::uint64_t member = 1) {
     runtime.deliver(member, {1, 1, ++last_handout, offset}, events.size(), attempt,
                     {SharedBytes::own(std::string(topic)), SharedBytes::own(packet(events))});
+    return last_handout;
+  }
+  /// One event for each key.
+  std::uint64_t deliver_keyed(std::uint64_t offset, const std::vector<std::uint32_t>& keys,
+                              std::uint64_t attempt = 1) {
+    std::vector<Bytes> events;
+    for (std::size_t i = 0; i < keys.size(); ++i) events.push_back(bytes(Ping{static_cast<int>(offset + i)}));
+    runtime.deliver(1, {1, 1, ++last_handout, offset}, events.size(), attempt,
+                    {SharedBytes::own(std::string(Ping::topic)),
+                     SharedBytes::own(packet(events, wire::EventClass::durable, keys))});
     return last_handout;
   }
   std::uint64_t deliver(std::uint64_t offset, int count = 1) {

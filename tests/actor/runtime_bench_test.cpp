@@ -35,6 +35,7 @@ struct SilentPort final : actor::Port {
   Result<Ticket> publish(std::span<const transport::OutgoingEvent> given) override { return settle({}, given); }
   Result<void> publish_live(const transport::OutgoingEvent&) override { return {}; }
   void extend(std::uint64_t, const wire::DeliveryId&) override {}
+  void forget(std::uint64_t, const wire::DeliveryId&) override {}
 };
 
 struct Bench final : Actor {

@@ -374,3 +374,56 @@ TEST_CASE("a throwing live handler is counted and takes nothing else with it") {
   CHECK(rig.port.commits[0].settlements.empty());
   CHECK(rig.port.commits[0].events.size() == 1);
 }
+
+TEST_CASE("events of a key behind one that is to come again are left to the proxy, others are handled") {
+  const Quiet quiet;
+  Rig rig;
+  std::vector<int> handled;
+  std::optional<int> fails = 0;
+  rig.add<Player>([&](Player&, const Ping& ping) {
+    handled.push_back(ping.number);
+    if (ping.number == fails) throw std::runtime_error("no");
+  });
+  rig.start();
+  rig.deliver_keyed(0, {7, 8, 7});
+  rig.deliver_keyed(3, {7, 8});
+  rig.run();
+  CHECK(handled == std::vector<int>{0, 1, 4});
+  CHECK(rig.port.forgotten == std::vector<std::uint64_t>{2, 3});
+
+  rig.deliver_keyed(5, {7});  // handed out before the proxy knew
+  rig.run();
+  CHECK(handled.size() == 3);
+  SECTION("what is handed out after the proxy knows is handled") {
+    rig.outcome(rig.port.commits.at(0).ticket);
+    fails.reset();
+    rig.deliver_keyed(0, {7}, 2);
+    rig.deliver_keyed(2, {7});
+    rig.run();
+    CHECK(handled == std::vector<int>{0, 1, 4, 0, 2});
+  }
+  SECTION("what arrived before the outcome is not, whenever its turn comes") {
+    rig.deliver_keyed(6, {7});
+    rig.outcome(rig.port.commits.at(0).ticket);
+    rig.run();
+    CHECK(handled.size() == 3);
+    CHECK(rig.port.forgotten == std::vector<std::uint64_t>{2, 3, 5, 6});
+  }
+}
+
+TEST_CASE("when a turn is refused the events of its key behind it are left to the proxy") {
+  const Quiet quiet;
+  Rig rig;
+  std::vector<int> handled;
+  rig.add<Player>([&](Player& player, const Ping& ping) {
+    handled.push_back(ping.number);
+    player.publish(Pong{ping.number});
+  });
+  rig.start();
+  rig.deliver_keyed(0, {7});
+  rig.run();
+  rig.deliver_keyed(1, {7, 8});
+  rig.refused(rig.port.commits.at(0).ticket);
+  rig.run();
+  CHECK(handled == std::vector<int>{0, 2});
+}

@@ -93,6 +93,23 @@ TEST_CASE("a failing event comes again after the backoff, doubled each time, and
   CHECK(harness.elapsed() == 24h + 3s);
 }
 
+TEST_CASE("events of a key wait for the one before them that is to come again, and come in order") {
+  const Quiet quiet;
+  FakeBank bank;
+  Harness harness;
+  harness.add<Billing>(bank);
+  bank.open = false;
+  (void)harness.deliver(OrderPlaced{"o-1", 1});
+  bank.open = true;
+  CHECK(harness.deliver(OrderPlaced{"o-1", 2}).waits());
+  CHECK(harness.deliver(OrderPlaced{"o-1", 3}).waits());
+  CHECK(harness.published_count() == 0);
+  CHECK(harness.deliver(OrderPlaced{"o-2", 4}).acked());
+  CHECK(harness.published<PaymentTaken>().size() == 1);
+  harness.advance(1s);
+  CHECK(harness.published<PaymentTaken>().size() == 3);
+}
+
 TEST_CASE("the event's id is the same at every attempt and another for every event") {
   const Quiet quiet;
   std::vector<std::string> ids;
@@ -103,8 +120,8 @@ TEST_CASE("the event's id is the same at every attempt and another for every eve
       if (meta.attempt() == 1) throw std::runtime_error("once");
     });
   });
-  harness.deliver(OrderPlaced{});
-  harness.deliver(OrderPlaced{});
+  harness.deliver(OrderPlaced{"a"});
+  harness.deliver(OrderPlaced{"b"});
   harness.advance(1s);
   REQUIRE(ids.size() == 4);
   CHECK(ids[0] == ids[2]);

@@ -12,6 +12,7 @@ struct Delivery::Held {
   std::shared_ptr<actor::DeliveryDesk> desk;
   std::uint64_t member;
   wire::DeliveryId id;
+  std::optional<std::uint32_t> key;
 
   Result<void> settle(wire::Verdict verdict, std::optional<std::uint64_t> retry_after_ms, std::string reason) {
     wire::Settlement settlement;
@@ -20,12 +21,12 @@ struct Delivery::Held {
     settlement.verdict = verdict;
     settlement.retry_after_ms = retry_after_ms;
     settlement.reason = std::move(reason);
-    return desk->settle(std::move(settlement));
+    return desk->settle(std::move(settlement), key);
   }
 };
 
 Delivery::Delivery(std::shared_ptr<actor::DeliveryDesk> desk, const actor::Incoming& incoming)
-    : held_(new Held{std::move(desk), incoming.member, incoming.delivery.value()}),
+    : held_(new Held{std::move(desk), incoming.member, incoming.delivery.value(), incoming.key}),
       offset_(incoming.delivery->offset),
       attempt_(incoming.attempt) {}
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "spindle/base/result.hpp"
 #include "spindle/wire/group_messages.hpp"
 
@@ -10,8 +13,8 @@ namespace spindle::actor {
 class DeliveryDesk {
  public:
   virtual ~DeliveryDesk() = default;
-  /// Within a turn.
-  virtual Result<void> settle(wire::Settlement settlement) = 0;
+  /// Within a turn; `key` is the event's.
+  virtual Result<void> settle(wire::Settlement settlement, std::optional<std::uint32_t> key) = 0;
   virtual void extend(std::uint64_t member, const wire::DeliveryId& delivery) = 0;
 };
 

@@ -24,6 +24,7 @@ struct Incoming {
   std::uint64_t member = 0;
   std::optional<wire::DeliveryId> delivery;
   std::uint64_t attempt = 1;
+  std::optional<std::uint32_t> key = {};
   /// Of a live event: how many of its source and topic were missed just before it.
   std::uint64_t missed = 0;
 };

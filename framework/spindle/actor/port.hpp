@@ -28,6 +28,8 @@ class Port {
   virtual Result<Ticket> publish(std::span<const transport::OutgoingEvent> events) = 0;
   virtual Result<void> publish_live(const transport::OutgoingEvent& event) = 0;
   virtual void extend(std::uint64_t member, const wire::DeliveryId& delivery) = 0;
+  /// The proxy has taken this delivery back: it is held no more and will not be settled.
+  virtual void forget(std::uint64_t member, const wire::DeliveryId& delivery) = 0;
 };
 
 }  // namespace spindle::actor

@@ -16,9 +16,9 @@ class Runtime::Desk final : public DeliveryDesk {
   explicit Desk(Runtime* runtime) : runtime_(runtime) {}
   void close() { runtime_ = nullptr; }
 
-  Result<void> settle(wire::Settlement settlement) override {
+  Result<void> settle(wire::Settlement settlement, std::optional<std::uint32_t> key) override {
     if (runtime_ == nullptr) return fail(ErrorCode::closed, "the service has stopped; the event comes again");
-    return runtime_->turn_.settle(std::move(settlement));
+    return runtime_->turn_.settle(std::move(settlement), key);
   }
   void extend(std::uint64_t member, const wire::DeliveryId& delivery) override {
     if (runtime_ != nullptr) runtime_->port_->extend(member, delivery);
@@ -65,6 +65,7 @@ void Runtime::deliver(std::uint64_t member, const wire::DeliveryId& first, std::
                       wire::TopicPacket events) {
   if (count == 0) return;
   Parcel& parcel = inbox_.emplace_back();
+  parcel.number = ++last_parcel_;
   parcel.member = member;
   parcel.first = first;
   parcel.count = count;
@@ -91,13 +92,25 @@ bool Runtime::step(Now now) {
   now_ = now;
   Parcel& parcel = inbox_.front();
   if (parcel.opened || open(parcel)) {
-    handle(parcel, parcel.next);
+    if (!took_back(parcel, parcel.next)) handle(parcel, parcel.next);
     ++parcel.next;
     parcel.skip_lost();
   } else {
     parcel.next = parcel.count;
   }
   if (parcel.next >= parcel.count) inbox_.pop_front();
+  return true;
+}
+
+/// Whether the proxy has taken this event back because one of its key before it is to come again.
+bool Runtime::took_back(const Parcel& parcel, std::uint64_t index) {
+  if (retried_keys_.empty()) return false;
+  retried_keys_.forget_before(parcel.number);
+  const auto key = parcel.packet->key(index);
+  if (!key || !retried_keys_.took_back(parcel.member, *key, parcel.first.offset + index, parcel.number)) return false;
+  wire::DeliveryId delivery = parcel.first;
+  delivery.offset += index;
+  port_->forget(parcel.member, delivery);
   return true;
 }
 
@@ -150,10 +163,12 @@ void Runtime::handle(Parcel& parcel, std::uint64_t index) {
   incoming.delivery = parcel.first;
   incoming.delivery->offset += index;
   incoming.attempt = parcel.attempt;
+  incoming.key = parcel.packet->key(index);
   turn_.begin();
   watch_.begin(incoming.delivery->offset);
   if (parcel.subscriptions.empty()) {  // acknowledging would lose it for the members that do handle it
-    (void)turn_.settle(settlement_of(incoming, wire::Verdict::retry, "this member has no handler for the topic"));
+    (void)turn_.settle(settlement_of(incoming, wire::Verdict::retry, "this member has no handler for the topic"),
+                       incoming.key);
     finish_turn({}, &incoming, false);
   } else {
     const bool through = run_handlers(parcel.subscriptions, incoming);
@@ -190,7 +205,7 @@ bool Runtime::run_handlers(std::span<const Subscription* const> subscriptions, c
                      verdict == wire::Verdict::reject
                          ? "; it goes to the dead letters"
                          : "; it comes again, or goes to the dead letters if this was its last attempt"));
-    turn_.settle_instead(settlement_of(incoming, verdict, std::move(reason)));
+    turn_.settle_instead(settlement_of(incoming, verdict, std::move(reason)), incoming.key);
   } else {
     log::warn(concat(incoming.topic, ": ", reason, "; a live event is not tried again"));
   }

@@ -15,6 +15,7 @@
 #include "spindle/actor/delivery_desk.hpp"
 #include "spindle/actor/handler.hpp"
 #include "spindle/actor/port.hpp"
+#include "spindle/actor/retried_keys.hpp"
 #include "spindle/actor/turn.hpp"
 #include "spindle/actor/turn_watch.hpp"
 #include "spindle/base/clock.hpp"
@@ -111,6 +112,7 @@ class Runtime {
  private:
   using Actors = std::vector<Actor*>;
   struct Parcel {
+    std::uint64_t number = 0;  // in the order of arrival
     std::uint64_t member = 0;
     wire::DeliveryId first;
     std::uint64_t count = 0;
@@ -148,11 +150,14 @@ class Runtime {
     std::string topic;
     std::uint64_t offset = 0;
     std::vector<LiveEvent> live;
+    std::uint64_t member = 0;
+    std::optional<std::uint32_t> key = {};
   };
   class Desk;
 
   bool open(Parcel& parcel);
   void handle(Parcel& parcel, std::uint64_t index);
+  bool took_back(const Parcel& parcel, std::uint64_t index);
   void reject_unreadable(const Parcel& parcel, const std::string& reason);
   wire::Settlement settlement_of(const Incoming& incoming, wire::Verdict verdict, std::string reason) const;
   /// Runs the handlers; false when one threw or could not decode, with the turn undone and the input settled so.
@@ -176,6 +181,8 @@ class Runtime {
   std::vector<Subscription> live_;
   std::deque<Group> groups_;
   std::deque<Parcel> inbox_;
+  std::uint64_t last_parcel_ = 0;
+  RetriedKeys retried_keys_;
   /// Acknowledgements of consecutive deliveries that nothing else came between.
   struct Acks {
     std::uint64_t member = 0;

@@ -13,12 +13,17 @@ void Runtime::finish_turn(const Actors& actors, const Incoming* input, bool ack_
     return turn_.end();
   }
   flush_acks();  // commits keep the order of their turns
-  if (ack_input) (void)turn_.settle(settlement_of(*input, wire::Verdict::ack, {}));
+  if (ack_input) (void)turn_.settle(settlement_of(*input, wire::Verdict::ack, {}), input->key);
   if (turn_.settlements().empty() && !turn_.has_durable()) return send_live();
   auto ticket = turn_.settlements().empty() ? port_->publish(turn_.durable())
                                             : port_->settle(turn_.settlements(), turn_.durable());
   turn_.end();
-  if (ticket) return note(*ticket, actors, input);
+  if (ticket) {
+    for (const Turn::Retried& event : turn_.retried()) {
+      retried_keys_.add(event.member, event.key, event.offset, *ticket);
+    }
+    return note(*ticket, actors, input);
+  }
   on_not_sent(actors, input, ticket.error());
 }
 
@@ -37,6 +42,8 @@ void Runtime::note(Ticket ticket, const Actors& actors, const Incoming* input) {
   if (input != nullptr) {
     note.topic = input->topic;
     note.offset = input->delivery ? input->delivery->offset : 0;
+    note.member = input->member;
+    note.key = input->key;
   }
   for (const transport::OutgoingEvent& event : turn_.live()) {
     note.live.push_back({std::string(event.topic), Bytes(event.data), event.key});
@@ -50,7 +57,7 @@ void Runtime::add_ack(const Actors& actors, const Incoming& input) {
                        acks_.first.handout == id.handout && acks_.first.offset + acks_.count == id.offset;
   if (!follows) {
     flush_acks();
-    acks_ = {input.member, id, 0, {actors, std::string(input.topic), id.offset, {}}};
+    acks_ = {input.member, id, 0, {actors, std::string(input.topic), id.offset, {}, input.member, {}}};
   }
   ++acks_.count;
 }
@@ -116,6 +123,7 @@ void Runtime::on_outcome(Ticket first, const wire::Outcome& outcome, Now now) {
   now_ = now;
   const bool refused = outcome.status == wire::OutcomeStatus::refused;
   bool logged = false;  // a process that was stopped for long has thousands refused at once
+  retried_keys_.answered(first, outcome.run, last_parcel_);
   notes_.answer(first, outcome.run, [&](Note& note, std::uint64_t index, std::uint64_t count) {
     if (!refused) {
       for (const LiveEvent& event : note.live) {
@@ -126,6 +134,10 @@ void Runtime::on_outcome(Ticket first, const wire::Outcome& outcome, Now now) {
       return;
     }
     refused_ += count;
+    if (note.key) {  // it comes again, and those of its key behind it do
+      retried_keys_.add(note.member, *note.key, note.offset, first);
+      retried_keys_.answered(first, 1, last_parcel_);
+    }
     const Error why{outcome.code, outcome.text};
     if (!std::exchange(logged, true)) {
       log::warn(concat("the proxy refused ", outcome.run, outcome.run == 1 ? " turn" : " turns", ", the first of ",

@@ -42,6 +42,7 @@ Result<void> check_own_topic(std::string_view topic) {
 void Turn::begin() {
   if (!buffer_.empty()) forget_publications();
   settlements_.clear();
+  keys_.clear();
   open_ = true;
 }
 
@@ -86,16 +87,29 @@ Result<void> Turn::add(std::string_view topic, std::size_t start, std::optional<
   return {};
 }
 
-Result<void> Turn::settle(wire::Settlement settlement) {
+Result<void> Turn::settle(wire::Settlement settlement, std::optional<std::uint32_t> key) {
   if (!open_) return fail(ErrorCode::invalid_argument, "a delivery is settled within a handler or timer only");
   settlement.reason = clean_reason(std::move(settlement.reason));
+  if (key) keys_.push_back({settlement.member, settlement.first.offset, *key});
   settlements_.push_back(std::move(settlement));
   return {};
 }
 
-void Turn::settle_instead(wire::Settlement settlement) {
+std::vector<Turn::Retried> Turn::retried() const {
+  std::vector<Retried> retried;
+  for (const Retried& event : keys_) {
+    const bool again = std::any_of(settlements_.begin(), settlements_.end(), [&](const wire::Settlement& settlement) {
+      return settlement.verdict == wire::Verdict::retry && settlement.member == event.member &&
+             settlement.first.offset == event.offset;
+    });
+    if (again) retried.push_back(event);
+  }
+  return retried;
+}
+
+void Turn::settle_instead(wire::Settlement settlement, std::optional<std::uint32_t> key) {
   std::erase_if(settlements_, [&](const wire::Settlement& other) { return same_delivery(settlement, other); });
-  (void)settle(std::move(settlement));
+  (void)settle(std::move(settlement), key);
 }
 
 std::vector<transport::OutgoingEvent> Turn::select(bool durable) const {

@@ -35,13 +35,21 @@ class Turn {
   /// `start` is where its bytes begin in buffer(). Errors: invalid_argument outside a turn or for a topic that is
   /// none, too_large.
   Result<void> add(std::string_view topic, std::size_t start, std::optional<std::uint32_t> key, bool durable);
-  Result<void> settle(wire::Settlement settlement);
+  /// `key` is that of the delivered event, if it has one.
+  Result<void> settle(wire::Settlement settlement, std::optional<std::uint32_t> key = {});
   /// Settles it so, whatever the turn said of this delivery before.
-  void settle_instead(wire::Settlement settlement);
+  void settle_instead(wire::Settlement settlement, std::optional<std::uint32_t> key = {});
 
   bool empty() const { return publications_.empty() && settlements_.empty(); }
   bool has_durable() const { return durable_count_ > 0; }
   const std::vector<wire::Settlement>& settlements() const { return settlements_; }
+  /// The events with keys that are to come again.
+  struct Retried {
+    std::uint64_t member = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t key = 0;
+  };
+  std::vector<Retried> retried() const;
   std::vector<wire::Settlement> take_settlements() { return std::exchange(settlements_, {}); }
   /// Valid until the turn changes.
   std::vector<transport::OutgoingEvent> durable() const { return select(true); }
@@ -64,6 +72,7 @@ class Turn {
   std::vector<Publication> publications_;
   std::size_t durable_count_ = 0;
   std::vector<wire::Settlement> settlements_;
+  std::vector<Retried> keys_;  // of what is settled
 };
 
 }  // namespace spindle::actor

@@ -281,4 +281,8 @@ void Worker::extend(std::uint64_t member, const wire::DeliveryId& delivery) {
   link_->session().extend(member, delivery);
 }
 
+void Worker::forget(std::uint64_t member, const wire::DeliveryId& delivery) {
+  link_->session().forget(member, delivery);
+}
+
 }  // namespace spindle::actor

@@ -74,6 +74,7 @@ class Worker final : private Port {
   Result<Ticket> publish(std::span<const transport::OutgoingEvent> events) override;
   Result<void> publish_live(const transport::OutgoingEvent& event) override;
   void extend(std::uint64_t member, const wire::DeliveryId& delivery) override;
+  void forget(std::uint64_t member, const wire::DeliveryId& delivery) override;
 
   void run();
   void turn_of_loop();

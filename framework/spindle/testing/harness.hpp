@@ -38,9 +38,9 @@ namespace spindle::testing {
 ///     CHECK(harness.published<PaymentTaken>().at(0).order_id == "o-2");
 ///   }
 ///
-/// What it does not do: bring what actors publish to other actors (deliver it), and hold back events whose key is
-/// being retried. Misuse throws std::logic_error, and so does a turn that publishes while it keeps its Delivery:
-/// after a crash its event would come again and be published again.
+/// What it does not do: bring what actors publish to other actors (deliver it). Misuse throws std::logic_error, and
+/// so does a turn that publishes while it keeps its Delivery: after a crash its event would come again and be
+/// published again.
 class Harness {
  public:
   Harness();

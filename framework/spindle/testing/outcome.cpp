@@ -10,6 +10,7 @@ std::string_view name(Verdict verdict) {
     case Verdict::retried: return "retried";
     case Verdict::rejected: return "rejected";
     case Verdict::kept: return "kept";
+    case Verdict::waits: return "waits";
     case Verdict::refused: return "refused";
   }
   return "?";

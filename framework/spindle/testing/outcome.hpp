@@ -14,6 +14,7 @@ enum class Verdict : std::uint8_t {
   retried,   ///< the handler threw, asked for it, or its deadline passed: it comes again after the backoff
   rejected,  ///< it is a dead letter: the handler said so, it does not decode, or no attempt is left
   kept,      ///< the handler kept its Delivery: to be settled in a later turn
+  waits,     ///< an event of its key is to come again first; it is handed to the handler behind that
   refused,   ///< the proxy refused the turn (Harness::refuse_next_turn): nothing of it exists
 };
 
@@ -41,6 +42,7 @@ class Outcome {
   bool retried() const { return all(Verdict::retried); }
   bool rejected() const { return all(Verdict::rejected); }
   bool kept() const { return all(Verdict::kept); }
+  bool waits() const { return all(Verdict::waits); }
   bool refused() const { return all(Verdict::refused); }
 
   /// Of the first group that gave one; "" if none did.

@@ -40,6 +40,11 @@ Bytes VirtualEvent::packet(wire::EventClass event_class) const {
 
 void VirtualProxy::hand_out(std::size_t group, const VirtualEvent& event, std::uint64_t attempt, Now now) {
   now_ = now;
+  if (Held held{group, event, attempt}; waits_for_its_key(held)) {
+    record(held, Verdict::waits, {});
+    held_back_.emplace(event.offset, std::move(held));
+    return;
+  }
   const std::uint64_t handout = ++last_handout_;
   held_.emplace(handout, Held{group, event, attempt});
   watch_oldest();
@@ -52,6 +57,25 @@ void VirtualProxy::hand_out(std::size_t group, const VirtualEvent& event, std::u
   at_hand_.reset();
   if (auto kept = held_.find(handout); kept != held_.end()) record(kept->second, Verdict::kept, {});
   tell_outcomes(now);
+  release(now);
+}
+
+/// Whether one of its key before it is to come again first.
+bool VirtualProxy::waits_for_its_key(const Held& held) const {
+  if (!held.event.key) return false;
+  auto before = [&](const Held& other) {
+    return other.group == held.group && other.event.key == held.event.key && other.event.offset < held.event.offset;
+  };
+  return std::any_of(retries_.begin(), retries_.end(), [&](const auto& retry) { return before(retry.second); }) ||
+         std::any_of(held_back_.begin(), held_back_.end(), [&](const auto& back) { return before(back.second); });
+}
+
+void VirtualProxy::release(Now now) {
+  const auto next = std::find_if(held_back_.begin(), held_back_.end(),
+                                 [&](const auto& back) { return !waits_for_its_key(back.second); });
+  if (next == held_back_.end()) return;
+  const Held held = held_back_.extract(next).mapped();
+  hand_out(held.group, held.event, held.attempt, now);  // which releases the next
 }
 
 void VirtualProxy::tell_outcomes(Now now) {
@@ -78,6 +102,7 @@ void VirtualProxy::tick(Now now) {
     const auto again = retries_.extract(retries_.begin());
     hand_out(again.mapped().group, again.mapped().event, again.mapped().attempt, now);
   }
+  release(now);
 }
 
 std::optional<Instant> VirtualProxy::next_deadline() const {
@@ -215,5 +240,8 @@ void VirtualProxy::extend(std::uint64_t, const wire::DeliveryId& delivery) {
     if (oldest.handout == delivery.handout) oldest.since = now_.instant;
   }
 }
+
+/// Its hand-outs are of one event each and handled at once, so none is taken back.
+void VirtualProxy::forget(std::uint64_t, const wire::DeliveryId& delivery) { held_.erase(delivery.handout); }
 
 }  // namespace spindle::testing

@@ -57,6 +57,7 @@ class VirtualProxy final : public actor::Port {
   Result<actor::Ticket> publish(std::span<const transport::OutgoingEvent> events) override;
   Result<void> publish_live(const transport::OutgoingEvent& event) override;
   void extend(std::uint64_t member, const wire::DeliveryId& delivery) override;
+  void forget(std::uint64_t member, const wire::DeliveryId& delivery) override;
 
  private:
   struct Held {
@@ -70,6 +71,8 @@ class VirtualProxy final : public actor::Port {
     Instant since{};
   };
 
+  bool waits_for_its_key(const Held& held) const;
+  void release(Now now);
   const GroupOptions& options(std::size_t group) const { return runtime_.groups()[group].options; }
   std::uint64_t oldest_in(std::size_t group) const;
   void watch_oldest();
@@ -88,6 +91,7 @@ class VirtualProxy final : public actor::Port {
   std::map<std::uint64_t, Held> held_;  // by hand-out
   std::map<std::size_t, Oldest> oldest_;
   std::multimap<Instant, Held> retries_;
+  std::map<std::uint64_t, Held> held_back_;  // by offset, until those of their keys are settled
   std::uint64_t last_handout_ = 0;
   actor::Ticket last_ticket_ = 0;
   std::vector<wire::Outcome> outcomes_;

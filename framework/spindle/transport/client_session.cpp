@@ -202,6 +202,10 @@ void ClientSession::extend(std::uint64_t member, const wire::DeliveryId& deliver
   if (session_ != 0 && find(member) != nullptr) queue(wire::Extend{member, delivery});
 }
 
+void ClientSession::forget(std::uint64_t member, const wire::DeliveryId& delivery) {
+  if (Member* found = find(member)) found->held.forget(delivery);
+}
+
 void ClientSession::detach(std::uint64_t member) {
   if (members_.erase(member) == 0) return;
   if (session_ == 0) {

@@ -81,6 +81,8 @@ class ClientSession {
   void set_credit(std::uint64_t member, std::uint64_t events, std::uint64_t bytes);
   /// The delivery needs longer: its ack deadline begins anew.
   void extend(std::uint64_t member, const wire::DeliveryId& delivery);
+  /// The proxy has taken the delivery back (an earlier one of its key is to come again): it is held no more.
+  void forget(std::uint64_t member, const wire::DeliveryId& delivery);
   /// Leaves the group; what is not settled goes back. Wait for the outcomes of its turns first.
   void detach(std::uint64_t member);
 

@@ -76,6 +76,14 @@ void Holdings::settled(const wire::DeliveryId& first, std::uint64_t count) {
   if (handout.open.empty() && handout.submitted.empty()) handouts_.erase(found);
 }
 
+void Holdings::forget(const wire::DeliveryId& delivery) {
+  auto found = handouts_.find({delivery.run, delivery.handout});
+  if (found == handouts_.end()) return;
+  Handout& handout = found->second;
+  erase(handout.open, delivery.offset, delivery.offset + 1);
+  if (handout.open.empty() && handout.submitted.empty()) handouts_.erase(found);
+}
+
 std::vector<wire::Claim> Holdings::claims() const {
   std::vector<wire::Claim> claims;
   for (const auto& [key, handout] : handouts_) {

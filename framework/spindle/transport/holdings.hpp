@@ -22,6 +22,9 @@ class Holdings {
   /// A turn got its outcome: they are held no more.
   void settled(const wire::DeliveryId& first, std::uint64_t count);
 
+  /// An open one is held no more, without a turn.
+  void forget(const wire::DeliveryId& delivery);
+
   /// Everything held, open or submitted.
   std::vector<wire::Claim> claims() const;
   /// Gives up what is not in `claimed`; returns what of it was open.
