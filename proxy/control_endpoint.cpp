@@ -27,6 +27,11 @@ constexpr Duration disk_patience = std::chrono::seconds(30);  // when starting a
 // message written to a peer that leaves (libzmq #3442): 6 times in 65 closings against 0 in 1,079.
 constexpr Duration linger = std::chrono::milliseconds(500);
 
+// A connection that is closed with input unread is reset, and what the peer has not read yet goes with it: so whoever
+// is told why the proxy ends is heard out until nothing more comes for a moment.
+constexpr Duration farewell_quiet = std::chrono::milliseconds(200);
+constexpr Duration farewell_max = std::chrono::seconds(2);
+
 std::size_t bytes_of(std::span<const SharedBytes> frames) {
   std::size_t bytes = 0;
   for (const SharedBytes& frame : frames) bytes += frame.view.size();
@@ -254,7 +259,25 @@ tl::unexpected<Error> ControlEndpoint::disk_failed(Error why) {
              " on was acknowledged; telling every session and ending: " + why.text);
   broker_->say_failed(why);
   (void)send();  // the reason for ending is the disk
+  hear_out();
   return fail(std::move(why));
+}
+
+/// Reads what still comes and does nothing with it.
+void ControlEndpoint::hear_out() {
+  const Instant until = monotonic_now() + farewell_max;
+  Instant quiet_at = monotonic_now() + farewell_quiet;
+  for (Instant now = monotonic_now(); now < std::min(until, quiet_at); now = monotonic_now()) {
+    poll_.clear();
+    poll_.add(router_);
+    if (!poll_.wait(std::min(until, quiet_at) - now)) return;
+    while (true) {
+      auto received = router_.receive(frames_);
+      if (received ? !*received : received.error().code != ErrorCode::too_large) break;
+      quiet_at = monotonic_now() + farewell_quiet;
+      if (quiet_at > until + farewell_quiet) return;
+    }
+  }
 }
 
 Result<void> ControlEndpoint::finish() {

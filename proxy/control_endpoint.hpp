@@ -49,6 +49,7 @@ class ControlEndpoint {
   Result<void> send();
   Result<void> settle_disk(Duration patience);
   tl::unexpected<Error> disk_failed(Error why);
+  void hear_out();
   Result<void> finish();
 
   transport::Socket router_;
