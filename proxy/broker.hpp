@@ -14,10 +14,12 @@
 
 namespace spindle::spool {
 class Appender;
+class Reader;
 struct Batch;
 struct Block;
 struct Record;
 struct Segment;
+struct TopicFilter;
 }  // namespace spindle::spool
 
 namespace spindle::proxy {
@@ -40,7 +42,14 @@ struct ReadRequest {
   std::uint64_t group = 0;
   std::uint64_t from_offset = 0;
   std::size_t bytes_max = 0;
+  /// Records of topics that it does not want may be left out of the block (Reader::read),
+  std::shared_ptr<const spool::TopicFilter> topics;
+  /// but not the one that holds from_offset (Reader::read_at).
+  bool at_offset = false;
 };
+
+/// Makes the read; for whoever feeds the broker. Errors: those of the Reader.
+Result<spool::Block> read_for(const ReadRequest& request, spool::Reader& reader, std::uint64_t durable_end);
 
 /// The broker: sessions, sources, groups and what they decide, as a state machine without I/O. It is fed messages,
 /// time, blocks of the log and word of what became durable; it gives batches to write, messages to send and reads to

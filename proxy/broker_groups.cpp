@@ -196,9 +196,16 @@ std::vector<ReadRequest> BrokerState::take_reads(Now now) {
   std::vector<ReadRequest> reads;
   if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
   for (const auto& [id, group] : groups_) {
-    if (auto from = group->wants(ledger_->durable_end(), now)) reads.push_back({id, *from, read_bytes_max});
+    if (auto wanted = group->wants(ledger_->durable_end(), now)) {
+      reads.push_back({id, wanted->offset, read_bytes_max, group->topics(), wanted->at_offset});
+    }
   }
   return reads;
+}
+
+Result<spool::Block> read_for(const ReadRequest& request, spool::Reader& reader, std::uint64_t durable_end) {
+  return request.at_offset ? reader.read_at(request.from_offset, request.bytes_max, durable_end, *request.topics)
+                           : reader.read(request.from_offset, request.bytes_max, durable_end, *request.topics);
 }
 
 void BrokerState::on_block(const ReadRequest& request, const spool::Block& block, Now now) {

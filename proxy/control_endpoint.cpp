@@ -201,9 +201,11 @@ void ControlEndpoint::read_log() {
     if (requests.empty()) return;
     bool failed = false;
     for (const ReadRequest& request : requests) {
-      auto block = storage_->reader.read(request.from_offset, request.bytes_max, broker_->durable_end());
+      auto block = read_for(request, storage_->reader, broker_->durable_end());
       if (block) {
-        for (const spool::Record& record : block->records) bytes += record.body.size();
+        std::size_t offered = 0;
+        for (const spool::Record& record : block->records) offered += record.body.size();
+        bytes += std::max(offered, block->bytes_read);
         broker_->on_block(request, *block, now_);
       } else {
         failed = true;

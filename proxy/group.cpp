@@ -196,7 +196,22 @@ std::uint64_t Group::attempt_of(std::uint64_t offset) const {
 }
 
 void Group::add_pattern(const wire::Pattern& pattern) {
-  if (!has_pattern(pattern)) patterns_.push_back(pattern);
+  if (has_pattern(pattern)) return;
+  patterns_.push_back(pattern);
+  topics_ = nullptr;
+}
+
+std::shared_ptr<const spool::TopicFilter> Group::topics() {
+  if (topics_ == nullptr) {
+    auto wants = [patterns = patterns_](BytesView topic) {
+      return std::any_of(patterns.begin(), patterns.end(),
+                         [topic](const wire::Pattern& pattern) { return pattern.matches(topic); });
+    };
+    static_assert(group_patterns_max < 1u << 16);
+    topics_ = std::make_shared<spool::TopicFilter>(
+        spool::TopicFilter{.id = identity_.id << 16 | patterns_.size(), .wants = std::move(wants)});
+  }
+  return topics_;
 }
 
 bool Group::has_pattern(const wire::Pattern& pattern) const {

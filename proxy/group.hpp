@@ -17,6 +17,7 @@
 #include "proxy/value_stream.hpp"
 #include "spindle/base/clock.hpp"
 #include "spindle/base/timers.hpp"
+#include "spindle/spool/topic_filter.hpp"
 #include "spindle/wire/group_messages.hpp"
 #include "spindle/wire/topic.hpp"
 
@@ -142,6 +143,8 @@ class Group {
   void add_pattern(const wire::Pattern& pattern);
   bool has_pattern(const wire::Pattern& pattern) const;
   const std::vector<wire::Pattern>& patterns() const { return patterns_; }
+  /// What its patterns want now, for the reads it asks for.
+  std::shared_ptr<const spool::TopicFilter> topics();
   /// The log knows who the members are, so that after a restart they are waited for with what they hold.
   void note_member(const MemberKey& member) { logged_members_.insert(member); }
   void forget_member(const MemberKey& member) { logged_members_.erase(member); }
@@ -186,13 +189,19 @@ class Group {
   bool extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now);
 
   // --- handing out --------------------------------------------------------------------------------------------
-  /// The offset it wants to read from; nothing when nobody could take an event or none is there below `durable_end`.
-  std::optional<std::uint64_t> wants(std::uint64_t durable_end, Now now) const;
+  struct Wanted {
+    std::uint64_t offset = 0;
+    /// This very event is wanted, to be handed out again or buried: the patterns do not matter for it.
+    bool at_offset = false;
+  };
+  /// Where it wants to read from; nothing when nobody could take an event or none is there below `durable_end`.
+  std::optional<Wanted> wants(std::uint64_t durable_end, Now now) const;
   struct Offered {
     std::vector<HandedOut> handed;
     std::vector<Burial> burials;
   };
-  /// Records of events in offset order, gapless from `from` (as wanted) to `next`. Views in the result point at them.
+  /// Records of events in offset order, of those from `from` (as wanted) to `next`. What is missing between them is
+  /// passed over: the patterns must not want it. Views in the result point at them.
   Offered offer(std::uint64_t from, const std::vector<spool::Record>& records, std::uint64_t next, Now now);
   /// Deadlines that have passed and retries that are due.
   std::vector<GroupEffect> tick(Now now);
@@ -328,7 +337,8 @@ class Group {
   void offer_again(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   bool offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   Interval next_fresh(std::uint64_t end) const;
-  bool pass_known(const spool::Record& record);
+  void pass_over(std::uint64_t end, const spool::Record* record);
+  bool pass_known(std::uint64_t until, const spool::Record* record);
   bool learn(const spool::Record& record, Now now);
   void learn_claimed(std::uint64_t offset, std::uint32_t key, Now now);
   void read_keys_of(const spool::Record& record);
@@ -338,6 +348,7 @@ class Group {
   Identity identity_;
   GroupSettings settings_;
   std::vector<wire::Pattern> patterns_;
+  std::shared_ptr<const spool::TopicFilter> topics_;  // of patterns_; null: to be made
   IntervalSet done_;
   bool passed_over_ = false;  // since note_passed()
   std::map<std::uint64_t, Failure> failures_;

@@ -7,20 +7,20 @@
 
 namespace spindle::proxy {
 
-std::optional<std::uint64_t> Group::wants(std::uint64_t durable_end, Now now) const {
+std::optional<Group::Wanted> Group::wants(std::uint64_t durable_end, Now now) const {
   if (!read_error_.empty()) return std::nullopt;
-  if (!to_bury_.empty() && !burials_wait) return *to_bury_.begin();
+  if (!to_bury_.empty() && !burials_wait) return Wanted{*to_bury_.begin(), true};
   if (!to_learn_.empty() && to_learn_.intervals().front().begin < durable_end) {
-    return to_learn_.intervals().front().begin;
+    return Wanted{to_learn_.intervals().front().begin, true};
   }
   if (holding(now)) return std::nullopt;
   if (std::none_of(members_.begin(), members_.end(), [](const Member& m) { return m.has_room(); })) {
     return std::nullopt;
   }
   auto again = ready_.lower_bound(ready_from_);
-  if (again != ready_.begin() && std::prev(again)->second.end > ready_from_) return ready_from_;
-  if (again != ready_.end()) return again->first;
-  if (!blocked_ && cursor_ < durable_end && reads_on()) return cursor_;
+  if (again != ready_.begin() && std::prev(again)->second.end > ready_from_) return Wanted{ready_from_, true};
+  if (again != ready_.end()) return Wanted{again->first, true};
+  if (!blocked_ && cursor_ < durable_end && reads_on()) return Wanted{cursor_, false};
   return std::nullopt;
 }
 
@@ -42,10 +42,11 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
     }
     learned = learn(record, now) || learned;
     if (!holding(now)) offer_again(record, records_left, now, out);
+    if (room) pass_over(record.offset, nullptr);
     if (room && record.next_offset() > cursor_) room = offer_new(record, records_left, now, out);
     --records_left;
   }
-  if (room && cursor_ < next) cursor_ = next;
+  if (room) pass_over(next, nullptr);
   if (out.handed.empty() && out.burials.empty() && cursor_ == cursor_before && !learned) {
     if (reaches_cursor) blocked_ = true;
     ready_from_ = std::max(ready_from_, next);
@@ -82,19 +83,27 @@ bool Group::wants_topic(std::string_view topic) const {
   return std::any_of(patterns_.begin(), patterns_.end(), [&](const wire::Pattern& p) { return p.matches(topic); });
 }
 
+/// Moves the cursor over what no pattern wants; `record` holds it, or it was not even read.
+void Group::pass_over(std::uint64_t end, const spool::Record* record) {
+  while (cursor_ < end) {
+    if (pass_known(end, record)) continue;
+    const Interval fresh = next_fresh(end);
+    done_.add(fresh);
+    cursor_ = fresh.end;
+    passed_over_ = true;
+  }
+}
+
 /// Moves the cursor through the record; false when it stopped because nobody has room.
 bool Group::offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out) {
-  const bool wanted = wants_topic(record.topic);
-  if (wanted) read_keys_of(record);
+  if (!wants_topic(record.topic)) {
+    pass_over(record.next_offset(), &record);
+    return true;
+  }
+  read_keys_of(record);
   while (cursor_ < record.next_offset()) {
-    if (pass_known(record)) continue;
+    if (pass_known(record.next_offset(), &record)) continue;
     const Interval fresh = next_fresh(record.next_offset());
-    if (!wanted) {
-      done_.add(fresh);
-      cursor_ = fresh.end;
-      passed_over_ = true;
-      continue;
-    }
     const std::uint64_t handed_end = hand_out(record, fresh, attempt_of(fresh.begin), records_left, now, out.handed);
     if (handed_end == cursor_) return false;
     cursor_ = handed_end;
@@ -103,13 +112,13 @@ bool Group::offer_new(const spool::Record& record, std::size_t records_left, Now
 }
 
 /// Passes over what is settled, out, to be buried or not due at the cursor; false when it is to be handed out.
-bool Group::pass_known(const spool::Record& record) {
+bool Group::pass_known(std::uint64_t until, const spool::Record* record) {
   if (const std::uint64_t end = done_.end_of(cursor_); end > cursor_) {
     cursor_ = end;
     return true;
   }
   if (const std::uint64_t end = claimed_.end_of(cursor_); end > cursor_) {
-    const Interval here{cursor_, std::min(end, record.next_offset())};
+    const Interval here{cursor_, std::min(end, until)};
     claimed_.remove(here);
     cursor_ = here.end;
     return true;
@@ -117,8 +126,8 @@ bool Group::pass_known(const spool::Record& record) {
   const auto failure = failures_.find(cursor_);
   if (failure == failures_.end()) return false;
   if (!failure->second.bury && !waiting_until_.contains(cursor_)) return false;
-  if (!failure->second.bury && !keys_.empty()) {
-    order_.hold(key_in(record, cursor_), cursor_, KeyOrder::Until::due);
+  if (!failure->second.bury && record != nullptr && !keys_.empty()) {
+    order_.hold(key_in(*record, cursor_), cursor_, KeyOrder::Until::due);
   }
   ++cursor_;
   return true;

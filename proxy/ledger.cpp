@@ -42,6 +42,7 @@ void Ledger::roll(Now now) {
   const std::uint64_t whole = segment_head_bytes() + appender_->commit_bytes_max();
   preallocated_ = free_bytes() >= plus(whole, reserve_bytes(Tier::bare));
   const WallNs last_time_ns = appender_->last_time_ns();
+  filling_disk_bytes_ += appender_->sealing_bytes();
   appender_->roll(state, now.wall_ns, preallocated_);
   owner_.on_roll(appender_->segment(), last_time_ns);
   filling_disk_bytes_ += preallocated_ ? whole : segment_head_bytes();
@@ -88,7 +89,7 @@ bool Ledger::has_space(Tier tier, std::uint64_t commit_bytes) {
   if (appender_->fits(commit_bytes)) return space_bytes() >= needed;
   // A new segment is made before the rest of this one is given back, so its head and the commit need free bytes.
   if (!std::exchange(state_measured_, true)) state_bytes_ = owner_.state().size();
-  const std::uint64_t head = segment_head_bytes();
+  const std::uint64_t head = plus(segment_head_bytes(), appender_->sealing_bytes());
   return space_bytes() >= plus(needed, head) && free_bytes() >= plus(commit_bytes, head);
 }
 

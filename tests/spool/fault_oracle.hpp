@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "log_under_test.hpp"
+#include "spindle/spool/verify.hpp"
 #include "tests/wire/allocation_meter.hpp"
 
 namespace spindle::spool {
@@ -48,6 +49,12 @@ inline void check_events(const LogUnderTest& before, std::uint64_t from,
   CHECK(std::equal(events.begin(), events.end(), first));
 }
 
+/// A spool that was recovered looks damaged to nobody.
+inline void check_is_whole(Files& files) {
+  auto verified = verify(files, test_directory, [](const Damage& damage) { FAIL_CHECK(damage.text()); });
+  if (!verified) FAIL(verified.error().message());
+}
+
 /// After a fault that took nothing durable away (a crash, a power cut, an error of the disk): the log recovers by
 /// itself, all that was acknowledged is there, all that was trimmed for certain is not, and it goes on.
 inline void check_nothing_lost(Files& files, const LogUnderTest& before) {
@@ -65,6 +72,12 @@ inline void check_nothing_lost(Files& files, const LogUnderTest& before) {
   check_events(before, first, *all);
   const std::uint64_t end = all->empty() ? first : all->back().first + all->back().second.count;
   CHECK(end == log.log().next_offset);
+  const TopicFilter filter = only("topic.3");
+  auto wanted = log.read_wanted(filter, first, 700);
+  if (!wanted) FAIL(wanted.error().message());
+  std::erase_if(*all, [&](const auto& one) { return !filter.wants(one.second.topic); });
+  CHECK((*wanted == *all));
+  check_is_whole(files);
 
   REQUIRE(log.commit({events("after", "the fault")}));
   const Digest digest = log.digest;

@@ -53,6 +53,32 @@ TEST_CASE("the bytes are those of FORMAT.md") {
         "01 00 2a 36 fe 9c 97 17 61 63 6b 00 00 00 00 00\n");
 }
 
+TEST_CASE("the bytes of a topic index are those of FORMAT.md") {
+  MemoryFiles files;
+  auto none = [](const Record&) { return Result<void>(); };
+  RecoveredLog log = recover(files, test_directory, test_spool_id, none).value();
+  log.appender.roll("state", 1'700'000'000'000'000'000);
+  log.appender.begin(1'700'000'000'000'000'001);
+  log.appender.append(Kind::events, "orders.placed", "packet", 2);
+  log.appender.append(Kind::settle, "", "ack", 0);
+  log.appender.append(Kind::events, "stock", Bytes(1'000, 'x'), 1);
+  log.appender.append(Kind::events, "orders.placed", "packet", 1);
+  log.appender.finish();
+  log.appender.roll("state", 1'700'000'000'000'000'002);
+  REQUIRE(Writer(files, test_directory).write(*log.appender.take_batch()));
+  const Bytes bytes = files.contents("spool/00000000000000000000-0000000001.log").value();
+  const auto end = list_segments(files, test_directory).value()[0].end;
+  CHECK(end == 1'400);
+  CHECK(hex(bytes.substr(end)) ==
+        "5f 1d 6d ef 4e 8d 2d 0d 28 00 00 00 08 03 00 00\n"
+        "00 00 00 00 78 05 00 00 04 00 00 00 00 00 00 00\n"
+        "02 00 2a 36 fe 9c 97 17 5e 06 a3 ae 87 26 38 bd\n"
+        "42 00 00 00 09 01 00 00 00 00 00 00 78 05 00 00\n"
+        "04 00 00 00 00 00 00 00 02 00 2a 36 fe 9c 97 17\n"
+        "0d 6f 72 64 65 72 73 2e 70 6c 61 63 65 64 02 16\n"
+        "91 01 05 73 74 6f 63 6b 01 24 00 00 00 00 00 00\n");
+}
+
 TEST_CASE("names of segments are read back, others are not taken for one") {
   CHECK(segment_name(12345, 7) == "00000000000000012345-0000000007.log");
   auto name = parse_segment_name(segment_name(~std::uint64_t{0}, 9'999'999'999));

@@ -2,8 +2,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <sstream>
+
 #include "golden.hpp"
 #include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/sealed_index.hpp"
 #include "spindle/spool/verify.hpp"
 
 using namespace spindle;
@@ -83,6 +86,30 @@ TEST_CASE("every golden spool is read as the version that wrote it did") {
     CAPTURE(one.string());
     CHECK(describe_spool(golden.spool()) == read_text(one / "expected.txt"));
   }
+}
+
+TEST_CASE("the topic indexes of a golden spool are read as they were written") {
+  const Golden golden(fs::path(SPINDLE_GOLDEN_SPOOLS) / "v1" / "indexed");
+  const auto segments = list_segments(posix_files(), golden.spool()).value();
+  REQUIRE(segments.size() >= 8);
+  std::uint64_t indexed = 0;
+  std::uint64_t stored = 0;
+  for (std::size_t i = 0; i + 1 < segments.size(); ++i) {
+    auto file = posix_files().open(golden.spool() + "/" + segments[i].name(), OpenMode::read).value();
+    const auto found = read_sealed_index(*file, segments[i].header, segments[i].end).value();
+    REQUIRE(found.found == SealedIndex::Found::whole);
+    indexed += found.index.records();
+  }
+  std::istringstream lines(read_text(fs::path(SPINDLE_GOLDEN_SPOOLS) / "v1" / "indexed" / "expected.txt"));
+  const std::string in_newest = std::to_string(segments.back().header.first_offset);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("event offset=" + in_newest + " ")) break;
+    stored += line.starts_with("event ") ? 1 : 0;
+  }
+  CHECK(indexed == stored);
+  std::uint64_t damages = 0;
+  REQUIRE(verify(posix_files(), golden.spool(), [&](const Damage&) { ++damages; }));
+  CHECK(damages == 0);
 }
 
 TEST_CASE("a golden spool of a newer format version is refused and left as it is") {

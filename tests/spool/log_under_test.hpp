@@ -107,7 +107,7 @@ class LogUnderTest {
     if (!recovered) return fail(std::move(recovered.error()));
     log_.emplace(std::move(*recovered));
     writer_.emplace(files_, test_directory);
-    reader_.emplace(files_, test_directory, log_->segments, tail_cache_bytes);
+    reader_.emplace(files_, test_directory, log_->segments, tail_cache_bytes, topic_cache_bytes);
     return {};
   }
 
@@ -176,6 +176,39 @@ class LogUnderTest {
     return all;
   }
 
+  /// The events of wanted topics from `from` on, read in blocks of `bytes_max`.
+  Result<std::vector<std::pair<std::uint64_t, TestRecord>>> read_wanted(const TopicFilter& filter, std::uint64_t from,
+                                                                        std::size_t bytes_max) {
+    std::vector<std::pair<std::uint64_t, TestRecord>> all;
+    while (from < reader_->next_offset()) {
+      auto block = reader_->read(from, bytes_max, ~std::uint64_t{0}, filter);
+      if (!block) return fail(std::move(block.error()));
+      std::uint64_t at = from;
+      bytes_read += block->bytes_read;
+      REQUIRE(block->next_offset > from);
+      for (const Record& record : block->records) {
+        const bool in_order = record.next_offset() > at && (at == from || record.offset >= at);
+        REQUIRE(in_order);
+        at = record.next_offset();
+        if (!filter.wants(record.topic)) continue;
+        all.push_back({record.offset, events(std::string(record.topic), std::string(record.body), record.count)});
+      }
+      REQUIRE(block->next_offset >= at);
+      from = block->next_offset;
+    }
+    REQUIRE(from == reader_->next_offset());
+    return all;
+  }
+
+  /// Those of `written` that it should give.
+  std::vector<std::pair<std::uint64_t, TestRecord>> wanted(const TopicFilter& filter, std::uint64_t from) const {
+    std::vector<std::pair<std::uint64_t, TestRecord>> all;
+    for (const auto& one : written) {
+      if (one.first + one.second.count > from && filter.wants(one.second.topic)) all.push_back(one);
+    }
+    return all;
+  }
+
   /// How many segments there are, those of this batch not counted.
   std::size_t segments() { return files_.list(test_directory).value().size(); }
 
@@ -190,6 +223,9 @@ class LogUnderTest {
   std::vector<std::pair<std::uint64_t, TestRecord>> written;
   WallNs time = 1'000;
   std::size_t tail_cache_bytes = 0;
+  std::size_t topic_cache_bytes = topic_cache_bytes_default;
+  /// By read_wanted, from the disk.
+  std::size_t bytes_read = 0;
   /// What was acknowledged: offsets before the one, and the trim to the other.
   std::uint64_t durable_end = 0;
   std::uint64_t trimmed_to = 0;
@@ -206,6 +242,11 @@ class LogUnderTest {
   std::optional<Writer> writer_;
   std::optional<Reader> reader_;
 };
+
+/// A filter for the topic, or for all that begin like it.
+inline TopicFilter only(const std::string& topic, std::uint64_t id = 1) {
+  return {id, [topic](BytesView one) { return one.starts_with(topic); }};
+}
 
 inline bool operator==(const TestRecord& a, const TestRecord& b) {
   return a.kind == b.kind && a.topic == b.topic && a.body == b.body && a.count == b.count;

@@ -119,6 +119,13 @@ void copy(const std::string& directory) {
   fs::remove_all(original);
 }
 
+/// Each but the newest with a topic index behind its seal, one of them written by the run that came next.
+void indexed(const std::string& directory) {
+  several(directory);
+  GoldenLog log(directory);
+  for (int i = 0; i < 5; ++i) log.commit(4, 200);
+}
+
 void make(const fs::path& where, const std::string& name, void (*write)(const std::string&)) {
   const fs::path directory = where / name / "spool";
   fs::create_directories(directory.parent_path());
@@ -144,4 +151,5 @@ int main(int argc, char** argv) {
   make(argv[1], "unfinished", unfinished);
   make(argv[1], "lost", lost);
   make(argv[1], "copy", copy);
+  make(argv[1], "indexed", indexed);
 }

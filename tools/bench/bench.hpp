@@ -16,6 +16,9 @@ void bench_deliver(int rounds, std::uint64_t events);
 void bench_turns(int rounds, std::uint64_t events);
 /// A proxy that is started on a spool of `bytes` with 1,000 groups, nothing of it in memory.
 void bench_recovery(int rounds, std::uint64_t bytes);
+/// A new group that wants one event in 10,000 of a backlog, on a proxy that was just started; beside the same without
+/// topic indexes.
+void bench_narrow(int rounds, std::uint64_t events);
 /// Resident memory of a proxy with a backlog and 1,000 groups that do nothing about it.
 void bench_memory(std::uint64_t events);
 

@@ -14,7 +14,8 @@ int main(int argc, char** argv) {
       "deliver   a backlog delivered to one member and settled\n"
       "turns     turns that consume one event and publish one, both durable\n"
       "recovery  a start on a large spool that is not in memory, up to the first acknowledged publish\n"
-      "memory    of a proxy with a backlog and 1,000 idle groups\n\n"
+      "memory    of a proxy with a backlog and 1,000 idle groups\n"
+      "narrow    a group that wants one event in 10,000 of a backlog, beside the same without topic indexes\n\n"
       "On a machine that is busy, `chrt -f 10 spindle-bench durable sync memory` puts the benchmark before the "
       "rest.\n"
       "Never live that way: its publishers do not wait, and nothing else would run.");
@@ -23,7 +24,7 @@ int main(int argc, char** argv) {
   double seconds = 2;
   std::uint64_t events = 2'000'000;
   app.add_option("which", which, "Benchmarks to run")
-      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery", "memory"}))
+      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery", "memory", "narrow"}))
       ->capture_default_str();
   app.add_option("--rounds", rounds, "Rounds of each")->capture_default_str();
   app.add_option("--seconds", seconds, "Length of a live round")->capture_default_str();
@@ -31,7 +32,7 @@ int main(int argc, char** argv) {
   double gigabytes = 10;
   app.add_option("--gigabytes", gigabytes, "Size of the spool of a recovery round")->capture_default_str();
   std::uint64_t backlog = 10'000'000;
-  app.add_option("--backlog", backlog, "Events that wait in the spool for memory")->capture_default_str();
+  app.add_option("--backlog", backlog, "Events that wait in the spool for memory and narrow")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   bench::print_machine();
   for (const std::string& name : which) {
@@ -42,5 +43,6 @@ int main(int argc, char** argv) {
     if (name == "turns") bench::bench_turns(rounds, events);
     if (name == "recovery") bench::bench_recovery(rounds, static_cast<std::uint64_t>(gigabytes * 1e9));
     if (name == "memory") bench::bench_memory(backlog);
+    if (name == "narrow") bench::bench_narrow(rounds, backlog);
   }
 }

@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 
 #include "spindle/base/files.hpp"
 #include "spindle/spindle.hpp"
@@ -22,6 +20,7 @@
 #include "tools/bench/idle_groups.hpp"
 #include "tools/bench/producer.hpp"
 #include "tools/bench/report.hpp"
+#include "tools/bench/scratch.hpp"
 
 namespace spindle::bench {
 namespace {
@@ -34,33 +33,6 @@ constexpr std::size_t batch_bytes = 4u << 20;
 
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-/// A directory that goes with it.
-class Scratch {
- public:
-  Scratch() : path_(scratch_directory() + "/spindle-bench-XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
-  }
-  ~Scratch() { fs::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::string spool() const { return path_ + "/spool"; }
-
- private:
-  std::string path_;
-};
-
-std::vector<std::string> proxy_on(const std::string& spool) {
-  return {proxy_program(), "--port", "0", "--log-level", "error", "--spool", spool};
-}
-
-/// The control endpoint of a proxy that says it is ready.
-std::string endpoint_of(Child& proxy) {
-  const std::string ready = proxy.line();
-  const std::size_t at = ready.find("control=");
-  if (at == std::string::npos) throw std::runtime_error("spindle-proxy did not start: " + ready);
-  return "tcp://127.0.0.1:" + std::to_string(std::stoi(ready.substr(at + 8)));
 }
 
 /// Runs a proxy until all groups exist.

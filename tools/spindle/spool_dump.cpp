@@ -50,6 +50,7 @@ std::string name_of(spool::Kind kind) {
     case spool::Kind::link: return "link";
     case spool::Kind::state: return "state";
     case spool::Kind::seal: return "seal";
+    case spool::Kind::index: return "index";
   }
   return "kind " + std::to_string(static_cast<int>(kind));
 }

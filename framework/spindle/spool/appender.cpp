@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "spindle/spool/sealed_index.hpp"
+
 namespace spindle::spool {
 namespace {
 
@@ -16,6 +18,7 @@ Appender::Appender(Tail tail, std::uint64_t segment_bytes)
     : segment_bytes_(std::clamp(segment_bytes, segment_bytes_min, segment_bytes_max)),
       header_(std::move(tail.newest)),
       incarnation_(tail.incarnation),
+      topics_(std::move(tail.topics)),
       next_offset_(tail.next_offset),
       last_time_ns_(tail.last_time_ns),
       batch_first_offset_(tail.next_offset),
@@ -45,18 +48,26 @@ void Appender::roll(BytesView state, WallNs now_ns, bool preallocate) {
   if (header_.serial != 0) {
     step.sealed = segment_name(header_.first_offset, header_.serial);
     step.seal = encode_seal(header_, next);
+    if (topics_) step.topic_index = encode_sealed_index(header_, next, *topics_);
   }
   step.preallocate = preallocate;
   step.header = next;
-  batch_bytes_ += step.head.size() + step.seal.size();
+  batch_bytes_ += step.head.size() + step.seal.size() + step.topic_index.size();
 
   header_ = next;
   salt_ = next.salt();
   step_position_ = next.head_end;
   segment_limit_ = next.file_bytes;
   first_event_ns_ = 0;
+  topics_.emplace();
   next_index_position_ = next.head_end + index_spacing_bytes;
   steps_.emplace_back(std::move(step));
+}
+
+std::uint64_t Appender::sealing_bytes() const {
+  if (header_.serial == 0) return 0;
+  const std::uint64_t index = (topics_ ? topics_->memory_bytes() : 0) + step_topics_.memory_bytes();
+  return seal_bytes + index + (index / state_chunk_bytes + 1) * record_bytes(0, record_alignment);
 }
 
 Bytes Appender::encode_head(BytesView state, SegmentHeader& header) {
@@ -102,6 +113,7 @@ std::uint64_t Appender::append(Kind kind, BytesView topic, BytesView body, std::
     index_.push_back({next_offset_, position()});
     next_index_position_ = position() + index_spacing_bytes;
   }
+  if (kind == Kind::events) step_topics_.add(topic, position());
   pending_ = bytes_.size();
   const std::uint64_t offset = next_offset_;
   encode_record({.kind = kind,
@@ -135,13 +147,15 @@ void Appender::complete_pending() {
 void Appender::close_step() {
   if (bytes_.empty()) return;
   const std::uint64_t end = position();
-  batch_bytes_ += bytes_.size();
+  batch_bytes_ += bytes_.size() + step_topics_.memory_bytes();
+  if (topics_) topics_->add(step_topics_);
   steps_.emplace_back(AppendStep{.serial = header_.serial,
                                  .position = step_position_,
                                  .first_offset = step_first_offset_,
                                  .next_offset = next_offset_,
                                  .bytes = std::exchange(bytes_, {}),
-                                 .index = std::exchange(index_, {})});
+                                 .index = std::exchange(index_, {}),
+                                 .topics = std::exchange(step_topics_, {})});
   step_position_ = end;
   step_first_offset_ = next_offset_;
 }

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "spindle/base/clock.hpp"
 #include "spindle/spool/batch.hpp"
 #include "spindle/spool/limits.hpp"
 #include "spindle/spool/record.hpp"
+#include "spindle/spool/topic_index.hpp"
 
 namespace spindle::spool {
 
@@ -20,6 +22,8 @@ struct Tail {
   std::uint64_t incarnation = 1;
   std::uint64_t next_offset = 0;
   WallNs last_time_ns = 0;
+  /// Of the newest segment; without, that segment gets none.
+  std::optional<TopicIndex> topics = std::nullopt;
 };
 
 /// Turns commits into the bytes of the log. Pure: no I/O, no clock; one thread. What it made is durable when the
@@ -62,6 +66,8 @@ class Appender {
   WallNs first_event_ns() const { return first_event_ns_; }
   /// Time of the newest record.
   WallNs last_time_ns() const { return last_time_ns_; }
+  /// What ending the current segment writes behind it: the seal and the topic index, at most.
+  std::uint64_t sealing_bytes() const;
   /// What is left of the current segment.
   std::uint64_t segment_bytes_left() const;
   /// Everything since the last call; nullptr when that is nothing. Not within a commit. Batches must be written in
@@ -81,6 +87,7 @@ class Appender {
   std::uint64_t salt_ = 0;
   std::uint64_t segment_limit_ = 0;  // 0: no segment yet
   WallNs first_event_ns_ = 0;
+  std::optional<TopicIndex> topics_;  // up to the open step
   // the log
   std::uint64_t next_offset_;
   WallNs last_time_ns_;
@@ -94,6 +101,7 @@ class Appender {
   std::uint64_t step_first_offset_;
   Bytes bytes_;
   std::vector<IndexEntry> index_;
+  TopicIndex step_topics_;
   std::uint64_t next_index_position_ = 0;
   // the open commit
   bool in_commit_ = false;

@@ -8,6 +8,7 @@
 
 #include "spindle/base/bytes.hpp"
 #include "spindle/spool/segment.hpp"
+#include "spindle/spool/topic_index.hpp"
 
 namespace spindle::spool {
 
@@ -27,9 +28,12 @@ struct AppendStep {
   Bytes bytes;
   /// An entry every index_spacing_bytes.
   std::vector<IndexEntry> index;
+  /// Where the events of each topic stand.
+  TopicIndex topics;
 };
 
-/// A new segment to be made; the one before it, if there is one, gets `seal` at header.previous_end.
+/// A new segment to be made; the one before it, if there is one, gets `seal` at header.previous_end, and behind that
+/// `topic_index`, unless there is none.
 struct NewSegmentStep {
   SegmentHeader header;
   /// The header and the state's records.
@@ -37,6 +41,7 @@ struct NewSegmentStep {
   /// The name of the one before it.
   std::string sealed;
   Bytes seal;
+  Bytes topic_index;
   /// Whether its whole size is reserved on the disk, or the file only made that long.
   bool preallocate = true;
 };

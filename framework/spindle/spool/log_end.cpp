@@ -1,6 +1,7 @@
 #include "spindle/spool/log_end.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "spindle/spool/scan.hpp"
 
@@ -10,7 +11,8 @@ namespace {
 /// How often a segment that somebody writes to is read until it looks right, or wrong in the same way.
 constexpr int reads_max = 20;
 
-bool ends_log(const Record& record) { return record.kind == Kind::seal; }
+/// A next segment exists. The index stands behind a seal: where that is damaged, it says the same.
+bool ends_log(const Record& record) { return record.kind == Kind::seal || record.kind == Kind::index; }
 
 /// Goes on over all that is valid from where `scan` stands.
 Result<void> extend(SegmentScan& scan, Extent& extent) {
@@ -20,6 +22,7 @@ Result<void> extend(SegmentScan& scan, Extent& extent) {
     if (!record) return fail(std::move(record.error()));
     if (*record) {
       extent.sealed = ends_log(**record);
+      if ((*record)->kind == Kind::index) break;
       extent.end = extent.sealed ? at : scan.position();
       extent.next_offset = std::max(extent.next_offset, (*record)->next_offset());
       continue;
@@ -50,7 +53,8 @@ Result<Extent> find_extent(File& file, const SegmentHeader& header, std::uint64_
   return extent;
 }
 
-Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
+Result<LogEnd> find_log_end(File& file, const SegmentHeader& header, TopicIndex* topics) {
+  TopicIndex commit;  // of the one that is not whole yet
   auto size = file.size();
   if (!size) return fail(std::move(size.error()));
   const bool is_cut_off = *size < header.file_bytes;
@@ -75,7 +79,9 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
       return end;
     }
     expected = (*record)->next_offset();
+    if (topics && (*record)->kind == Kind::events) commit.add((*record)->topic, at);
     if (!(*record)->last_of_commit) continue;
+    if (topics && commit.records() > 0) topics->add(std::exchange(commit, {}));
     end.position = scan.position();
     end.next_offset = expected;
     end.time_ns = (*record)->time_ns;
@@ -88,6 +94,7 @@ Result<LogEnd> find_log_end(File& file, const SegmentHeader& header) {
     if (!behind) return fail(std::move(behind.error()));
     if (*behind || scan.passed_over()) {  // of the last batch, as long as none proves more
       end.torn = true;
+      end.sealed = *behind && (*behind)->kind == Kind::index;  // the seal before it is damaged
       behind = scan.find_behind(true);
       if (!behind) return fail(std::move(behind.error()));
     }

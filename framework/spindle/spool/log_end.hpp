@@ -9,6 +9,7 @@
 #include "spindle/base/result.hpp"
 #include "spindle/spool/damage.hpp"
 #include "spindle/spool/segment.hpp"
+#include "spindle/spool/topic_index.hpp"
 
 namespace spindle::spool {
 
@@ -28,8 +29,9 @@ struct LogEnd {
   std::optional<Damage> damage;
 };
 
-/// Reads the records of the newest segment from its head's end on.
-Result<LogEnd> find_log_end(File& file, const SegmentHeader& header);
+/// Reads the records of the newest segment from its head's end on. `topics`, when given, gets the index of those
+/// before `position`.
+Result<LogEnd> find_log_end(File& file, const SegmentHeader& header, TopicIndex* topics = nullptr);
 
 /// The same while another process may write: bytes that were read before it wrote them, beside later ones, are not
 /// taken for damage.

@@ -8,9 +8,6 @@
 namespace spindle::spool {
 namespace {
 
-// A packet that is just over the size asked for should not need a second read.
-constexpr std::size_t slack_bytes = 4u << 10;
-
 /// The last of `entries` (by offset) at or before `offset`, or `otherwise`.
 IndexEntry entry_for(const std::vector<IndexEntry>& entries, std::uint64_t offset, IndexEntry otherwise) {
   auto later = [](std::uint64_t wanted, const IndexEntry& entry) { return wanted < entry.offset; };
@@ -22,12 +19,14 @@ IndexEntry entry_for(const std::vector<IndexEntry>& entries, std::uint64_t offse
 
 Reader::Known::Known(Segment listed) : segment(std::move(listed)), salt(segment.header.salt()) {}
 
-Reader::Reader(Files& files, std::string directory, std::vector<Segment> segments, std::size_t tail_cache_bytes)
+Reader::Reader(Files& files, std::string directory, std::vector<Segment> segments, std::size_t tail_cache_bytes,
+               std::size_t topic_cache_bytes)
     : files_(files),
       directory_(std::move(directory)),
       segments_(segments.begin(), segments.end()),
       next_offset_(segments.empty() ? 0 : segments.back().next_offset),
-      cache_(tail_cache_bytes) {}
+      cache_(tail_cache_bytes),
+      topics_(topic_cache_bytes) {}
 
 void Reader::note_durable(std::shared_ptr<const Batch> batch) {
   for (const Step& step : batch->steps) {
@@ -39,6 +38,11 @@ void Reader::note_durable(std::shared_ptr<const Batch> batch) {
 
 void Reader::note(const AppendStep& step) {
   Known& known = segments_.back();
+  SegmentTopics& topics = topics_.of(known.segment.header.serial, begin_of(known));
+  if (topics.to.position == step.position) {  // or some of it was forgotten
+    topics.index.add(step.topics);
+    topics.to = {step.next_offset, step.position + step.bytes.size()};
+  }
   known.segment.end = step.position + step.bytes.size();
   known.segment.next_offset = step.next_offset;
   known.index.insert(known.index.end(), step.index.begin(), step.index.end());
@@ -52,37 +56,67 @@ void Reader::note(const RemoveStep& step) {
   for (const std::string& name : step.names) {
     if (segments_.empty() || segments_.front().segment.name() != name) continue;
     const std::uint64_t serial = segments_.front().segment.header.serial;
+    topics_.forget(serial);
     std::erase_if(open_files_, [serial](const OpenFile& open) { return open.serial == serial; });
     segments_.erase(segments_.begin());
   }
 }
 
 Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end) {
+  return read(from_offset, bytes_max, durable_end, nullptr);
+}
+
+Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end,
+                           const TopicFilter& filter) {
+  return read(from_offset, bytes_max, durable_end, &filter);
+}
+
+Result<Block> Reader::read_at(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end,
+                              const TopicFilter& filter) {
+  auto block = read(from_offset, bytes_max, durable_end, &filter);
+  if (block && !block->records.empty() && block->records.front().offset <= from_offset) return block;
+  return read(from_offset, bytes_max, durable_end, nullptr);  // its topic is another, or something is damaged
+}
+
+Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end,
+                           const TopicFilter* filter) {
   Request request{.from_offset = from_offset,
                   .bytes_max = std::min<std::size_t>(bytes_max, segment_bytes_max),
                   .end_offset = std::min(durable_end, next_offset_),
-                  .block = {nullptr, {}, from_offset}};
+                  .filter = filter,
+                  .block = {nullptr, {}, from_offset, 0}};
   if (from_offset >= request.end_offset) return std::move(request.block);
   if (from_offset < first_offset()) {
     return fail(ErrorCode::not_found, "offset " + std::to_string(from_offset) + " is no longer kept, the first is " +
                                           std::to_string(first_offset()));
   }
   if (auto hit = cache_.find(from_offset); hit.step) {
-    read_memory(hit, request);
-  } else if (auto done = read_disk(segment_with(from_offset), request); !done) {
-    return fail(std::move(done.error()));
+    filter ? read_memory_wanted(std::move(hit), request) : read_memory(hit, request);
+    return std::move(request.block);
   }
+  Known& known = segment_with(from_offset);
+  auto done =
+      filter ? read_disk_wanted(known, request) : read_disk(known, start_in(known, from_offset), request, nullptr);
+  if (!done) return fail(std::move(done.error()));
   return std::move(request.block);
 }
 
 bool Reader::Request::take(const Record& record, std::uint64_t size) {
   if (record.kind != Kind::events || record.next_offset() <= from_offset) return true;
-  const bool full = !block.records.empty() && bytes + size > bytes_max;
-  if (full || record.offset >= end_offset) return false;
+  if (record.offset >= end_offset) return false;
+  if (!wants(record)) {
+    pass(record.next_offset());
+    return true;
+  }
+  if (!block.records.empty() && bytes + size > bytes_max) return false;
   block.records.push_back(record);
   block.next_offset = record.next_offset();
   bytes += static_cast<std::size_t>(size);
   return true;
+}
+
+void Reader::Request::pass(std::uint64_t offset) {
+  block.next_offset = std::max(block.next_offset, std::min(offset, end_offset));
 }
 
 void Reader::read_memory(const TailCache::Hit& hit, Request& request) {
@@ -97,15 +131,14 @@ void Reader::read_memory(const TailCache::Hit& hit, Request& request) {
   remember(request.block.next_offset, {hit.step->serial, hit.step->position + at});
 }
 
-Result<void> Reader::read_disk(Known& known, Request& request) {
-  IndexEntry at = start_in(known, request.from_offset);
-  std::uint64_t wanted = std::max(request.bytes_max, read_bytes_min) + slack_bytes;
-  while (request.block.records.empty()) {
+Result<void> Reader::read_disk(Known& known, IndexEntry at, Request& request, SegmentTopics* topics) {
+  std::uint64_t wanted = std::max(request.bytes_max, read_bytes_min) + read_slack_bytes;
+  while (!request.is_on()) {
     const std::uint64_t available = known.segment.end - at.position;
     if (available == 0) return damage(known, at);  // the events are missing
-    auto piece = load(known, at.position, std::min(available, wanted));
+    auto piece = load(known, at.position, std::min(available, wanted), request);
     if (!piece) return fail(std::move(piece.error()));
-    auto missing = read_piece(known, *piece, at, request);
+    auto missing = read_piece(known, *piece, at, request, topics);
     if (!missing) return fail(std::move(missing.error()));
     wanted = std::max(wanted, *missing);
   }
@@ -115,7 +148,8 @@ Result<void> Reader::read_disk(Known& known, Request& request) {
 
 /// Goes over the records of a piece that begins at `at` and moves `at` behind what it used. Returns the size of the
 /// piece that the next record needs, when it is cut off by this one's end.
-Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request) {
+Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request,
+                                         SegmentTopics* topics) {
   using Found = ParsedRecord::Found;
   const std::uint64_t begin = at.position;
   while (at.position < begin + piece.size) {
@@ -123,17 +157,32 @@ Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, Index
     const ParsedRecord parsed = parse_record(bytes, known.segment.end - at.position, {known.salt, at.position});
     if (parsed.found == Found::part) return parsed.size;
     if (parsed.found != Found::record || parsed.record.offset != at.offset) {
-      if (!request.block.records.empty()) return 0;  // the next read tells of the damage
+      if (request.is_on()) return 0;  // the next read tells of the damage
       return damage(known, at);
     }
-    const std::uint64_t indexed_to =
-        known.index.empty() ? known.segment.header.head_end : known.index.back().position;
-    if (at.position >= indexed_to + index_spacing_bytes) known.index.push_back(at);
+    note_place(known, at);
+    if (topics && topics->to.position == at.position && !topics->index.gave_up()) {
+      if (parsed.record.kind == Kind::events) topics->index.add(parsed.record.topic, at.position);
+      topics->to = {parsed.record.next_offset(), at.position + parsed.size};
+    }
     if (!request.take(parsed.record, parsed.size)) return 0;
     if (!request.block.records.empty()) request.block.owner = piece.bytes;
     at = {parsed.record.next_offset(), at.position + parsed.size};
   }
   return 0;
+}
+
+/// Keeps the places apart by index_spacing_bytes.
+void Reader::note_place(Known& known, IndexEntry at) {
+  std::vector<IndexEntry>& index = known.index;
+  auto later = [](std::uint64_t position, const IndexEntry& entry) { return position < entry.position; };
+  const auto behind = index.empty() || at.position >= index.back().position
+                          ? index.end()
+                          : std::upper_bound(index.begin(), index.end(), at.position, later);
+  const std::uint64_t before = behind == index.begin() ? known.segment.header.head_end : std::prev(behind)->position;
+  if (at.position < before + index_spacing_bytes) return;
+  if (behind != index.end() && behind->position < at.position + index_spacing_bytes) return;
+  index.insert(behind, at);
 }
 
 Reader::Known& Reader::segment_with(std::uint64_t offset) {
@@ -142,10 +191,9 @@ Reader::Known& Reader::segment_with(std::uint64_t offset) {
 }
 
 IndexEntry Reader::start_in(const Known& known, std::uint64_t offset) const {
-  const SegmentHeader& header = known.segment.header;
   auto place = places_.find(offset);
-  if (place != places_.end() && place->second.serial == header.serial) return {offset, place->second.position};
-  return entry_for(known.index, offset, {header.first_offset, header.head_end});
+  const bool is_here = place != places_.end() && place->second.serial == known.segment.header.serial;
+  return is_here ? IndexEntry{offset, place->second.position} : entry_for(known.index, offset, begin_of(known));
 }
 
 IndexEntry Reader::start_in(const AppendStep& step, std::uint64_t offset) const {
@@ -161,7 +209,7 @@ void Reader::remember(std::uint64_t offset, Place place) {
   places_[offset] = place;
 }
 
-Result<Reader::Piece> Reader::load(const Known& known, std::uint64_t position, std::uint64_t size) {
+Result<Reader::Piece> Reader::load(const Known& known, std::uint64_t position, std::uint64_t size, Request& request) {
   auto file = file_of(known);
   if (!file) return fail(std::move(file.error()));
   Piece piece{std::make_shared_for_overwrite<char[]>(static_cast<std::size_t>(size)), 0};
@@ -172,6 +220,7 @@ Result<Reader::Piece> Reader::load(const Known& known, std::uint64_t position, s
                                         " is cut off at position " + std::to_string(position + *got));
   }
   piece.size = *got;
+  request.block.bytes_read += piece.size;
   return piece;
 }
 
@@ -197,7 +246,13 @@ tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at) {
   std::uint64_t readable_again = known.segment.next_offset;
   if (auto file = file_of(known)) {
     SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
-    if (auto behind = scan.find_behind(false); behind && *behind) readable_again = (*behind)->offset;
+    if (auto behind = scan.skip_damage(); behind && *behind) {
+      const Place place{known.segment.header.serial, scan.position()};
+      if (auto record = scan.next(); record && *record) {
+        readable_again = (*record)->offset;
+        remember(readable_again, place);  // or who reads on there would come past the damage again
+      }
+    }
   }
   return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() + " is damaged at position " +
                                       std::to_string(at.position) + ": offsets " + std::to_string(at.offset) +

@@ -8,7 +8,8 @@
 
 namespace spindle::spool {
 
-/// What a record is for. The spool itself gives a meaning to `events` (they take offsets), `state` and `seal` only.
+/// What a record is for. The spool itself gives a meaning to `events` (they take offsets), `state`, `seal` and
+/// `index` only.
 enum class Kind : std::uint8_t {
   events = 1,
   outcome = 2,
@@ -18,6 +19,8 @@ enum class Kind : std::uint8_t {
   link = 6,
   state = 7,
   seal = 8,
+  /// The topic index of a segment, behind its seal.
+  index = 9,
 };
 
 /// A record as it is read: views into memory that someone else keeps (a Block, a Batch, or the call that gave it).

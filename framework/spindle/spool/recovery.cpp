@@ -8,6 +8,7 @@
 #include "spindle/spool/chain.hpp"
 #include "spindle/spool/log_end.hpp"
 #include "spindle/spool/scan.hpp"
+#include "spindle/spool/sealed_index.hpp"
 
 namespace spindle::spool {
 namespace {
@@ -43,6 +44,8 @@ class Recovery {
   LogEnd end;
   std::unique_ptr<DirectoryLock> lock;
   std::vector<std::string> notes;
+  /// Of the newest segment.
+  TopicIndex topics;
 
   bool is_new() const { return chain.segments.empty(); }
   const Segment& newest() const { return chain.segments.back(); }
@@ -55,6 +58,7 @@ class Recovery {
   Result<void> replay_segment(const Segment& segment, const OnRecord& on_record);
   Result<void> cut_tail();
   Result<void> seal_before_newest();
+  Result<void> cut_torn_index(File& file, const SegmentHeader& header);
 
   Files& files_;
   const std::string& directory_;
@@ -91,11 +95,12 @@ Result<void> Recovery::find_end() {
   // never have. So: to the disk with it, then judge what the disk has.
   if (auto done = newest_file_->sync(); !done) return done;
   if (auto done = newest_file_->forget_cached(); !done) return done;
-  auto found = find_log_end(*newest_file_, last.header);
+  auto found = find_log_end(*newest_file_, last.header, &topics);
   if (found && (found->torn || found->damage)) {
     // What came wrong from the disk once may come right: only what is wrong twice is cut off, or reported.
     if (auto done = newest_file_->forget_cached(); !done) return done;
-    found = find_log_end(*newest_file_, last.header);
+    topics = {};
+    found = find_log_end(*newest_file_, last.header, &topics);
   }
   if (!found) return fail(std::move(found.error()));
   end = std::move(*found);
@@ -236,17 +241,28 @@ Result<void> Recovery::seal_before_newest() {
   if (before.lost) return {};
   auto file = files_.open(directory_ + "/" + segment_name(before.first_offset, before.serial), OpenMode::write);
   if (!file) return fail(std::move(file.error()));
-  // As at the log's end: memory may show a seal that a failed sync never brought to the disk.
-  if (auto done = (*file)->sync(); !done) return done;
+  // As at the log's end: memory may show a seal that a failed sync never brought to the disk, and a size.
+  if (auto done = (*file)->sync_all(); !done) return done;
   if (auto done = (*file)->forget_cached(); !done) return done;
   const Bytes seal = encode_seal(before, newest().header);
   Bytes there(seal.size(), '\0');
   auto got = (*file)->read(newest().header.previous_end, there.data(), there.size());
   if (!got) return fail(std::move(got.error()));
-  if (*got == seal.size() && there == seal) return {};
+  if (*got == seal.size() && there == seal) return cut_torn_index(**file, before);
   auto written = (*file)->write(newest().header.previous_end, seal);
   if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
-  return (*file)->sync();
+  if (auto done = (*file)->sync(); !done) return done;
+  return cut_torn_index(**file, before);
+}
+
+/// A topic index that was not written to its end: readers do without, but it should not look like damage.
+Result<void> Recovery::cut_torn_index(File& file, const SegmentHeader& header) {
+  const std::uint64_t behind = newest().header.previous_end;
+  auto index = read_sealed_index(file, header, behind);
+  if (!index) return fail(std::move(index.error()));
+  if (index->found != SealedIndex::Found::damaged) return {};
+  if (auto done = file.truncate(behind + seal_bytes); !done) return done;
+  return file.sync_all();
 }
 
 /// Larger than any that was used, also by another copy that was restored before this one, and another than that of a
@@ -292,6 +308,7 @@ Result<RecoveredLog> recover(Files& files, const std::string& directory, const s
     tail.end = recovery.end.position;
     tail.next_offset = recovery.end.next_offset;
     tail.last_time_ns = recovery.end.time_ns;
+    tail.topics = std::move(recovery.topics);
     tail.incarnation = tail.newest.incarnation;
     restored = tail.newest.copy || recovery.end_is_lost();
     if (restored) tail.incarnation = incarnation_after(tail.incarnation, now_ns, chance);
@@ -304,7 +321,7 @@ Result<RecoveredLog> recover(Files& files, const std::string& directory, const s
                       .first_offset = created ? 0 : recovery.chain.segments.front().header.first_offset,
                       .next_offset = tail.next_offset,
                       .segments = std::move(recovery.chain.segments),
-                      .appender = Appender(tail, segment_bytes),
+                      .appender = Appender(std::move(tail), segment_bytes),
                       .lock = std::move(recovery.lock),
                       .notes = std::move(recovery.notes),
                       .losses = std::move(recovery.chain.damages)};

@@ -6,9 +6,13 @@
 #include "spindle/spool/chain.hpp"
 #include "spindle/spool/log_end.hpp"
 #include "spindle/spool/scan.hpp"
+#include "spindle/spool/sealed_index.hpp"
 
 namespace spindle::spool {
 namespace {
+
+/// How often a topic index is read that looks damaged: a process may be writing it.
+constexpr int index_reads_max = 20;
 
 class Verification {
  public:
@@ -24,6 +28,8 @@ class Verification {
   Result<void> check_records(File& file, const Segment& segment);
   Result<void> check_newest(File& file, Segment& segment);
   Result<void> check_behind(File& file, const Segment& segment, const SegmentHeader& next);
+  Result<void> check_index(File& file, const Segment& segment, const SegmentHeader& next);
+  Result<const char*> judge_index(File& file, const Segment& segment, const SegmentHeader& next);
   void tell(Damage damage);
 
   Files& files_;
@@ -32,6 +38,9 @@ class Verification {
   Verified verified_;
   std::set<std::string> told_;  // the chain is read again when the log went on meanwhile
   std::uint64_t next_serial_ = 0;
+  /// Of the segment at hand, as its records say, as far as they can be read.
+  TopicIndex topics_;
+  bool damaged_records_ = false;
 };
 
 void Verification::tell(Damage damage) {
@@ -143,6 +152,8 @@ bool is_unknown(const Record& record) {
   return record.must_understand && (record.kind < Kind::events || record.kind > Kind::seal);
 }
 
+std::uint64_t size_of(const Record& record) { return record_bytes(record.topic.size(), record.body.size()); }
+
 /// The records between the head and the segment's end.
 Result<void> Verification::check_records(File& file, const Segment& segment) {
   auto size = file.size();
@@ -151,7 +162,10 @@ Result<void> Verification::check_records(File& file, const Segment& segment) {
   std::uint64_t expected = segment.header.first_offset;
   WallNs time_ns = segment.header.created_ns;
   bool whole = true;
+  topics_ = {};
+  damaged_records_ = false;
   const auto damaged = [&](std::uint64_t at, std::uint64_t to, const char* what) {
+    damaged_records_ = true;
     tell({segment.name(), at, expected, std::max(expected, to), what});
   };
   while (scan.position() < segment.end) {
@@ -181,6 +195,7 @@ Result<void> Verification::check_records(File& file, const Segment& segment) {
     }
     if ((*record)->offset != expected) damaged(at, (*record)->offset, "its offsets have a gap");
     if ((*record)->time_ns < time_ns) damaged(at, expected, "its times run backwards");
+    if ((*record)->kind == Kind::events) topics_.add((*record)->topic, scan.position() - size_of(**record));
     expected = (*record)->next_offset();
     time_ns = (*record)->time_ns;
     whole = (*record)->last_of_commit;
@@ -204,7 +219,36 @@ Result<void> Verification::check_behind(File& file, const Segment& segment, cons
   if (there != seal && !absent) {
     tell({segment.name(), segment.end, segment.next_offset, segment.next_offset, "its seal is damaged"});
   }
+  return check_index(file, segment, next);
+}
+
+/// The topic index, which must say what the records say. Who writes it now has it whole in a moment.
+Result<void> Verification::check_index(File& file, const Segment& segment, const SegmentHeader& next) {
+  const char* wrong = nullptr;
+  for (int attempt = 1; attempt <= index_reads_max; ++attempt) {
+    auto judged = judge_index(file, segment, next);
+    if (!judged) return fail(std::move(judged.error()));
+    wrong = *judged;
+    if (wrong == nullptr) return {};
+  }
+  tell({segment.name(), segment.end + seal_bytes, segment.next_offset, segment.next_offset, wrong});
   return {};
+}
+
+/// What is wrong with it, or null.
+Result<const char*> Verification::judge_index(File& file, const Segment& segment, const SegmentHeader& next) {
+  auto there = read_sealed_index(file, segment.header, segment.end);
+  if (!there) return fail(std::move(there.error()));
+  if (there->found == SealedIndex::Found::damaged) {
+    return "its topic index is damaged, which costs time only: readers look through the segment instead";
+  }
+  if (there->found == SealedIndex::Found::absent || damaged_records_ || topics_.gave_up()) return nullptr;
+  const Bytes expected = encode_sealed_index(segment.header, next, topics_);
+  Bytes bytes(expected.size(), '\0');
+  auto got = file.read(segment.end + seal_bytes, bytes.data(), bytes.size());
+  if (!got) return fail(std::move(got.error()));
+  if (bytes == expected) return nullptr;
+  return "its topic index does not say what its records say: who reads by it may miss events";
 }
 
 }  // namespace

@@ -59,21 +59,30 @@ Result<void> Writer::run(const NewSegmentStep& step) {
 }
 
 /// The seal says that a next segment exists; so it comes last. It guards against a file that goes missing, the log
-/// does not depend on it: a disk without room for it is no reason to stop.
+/// does not depend on it, nor on the topic index: a disk without room for them is no reason to stop.
 Result<void> Writer::seal(const NewSegmentStep& step) {
   if (step.seal.empty()) return {};
+  std::uint64_t end = step.header.previous_end;
   if (!file_) {  // the first segment of this run: the one before it is another run's
     auto opened = files_.open(directory_ + "/" + step.sealed, OpenMode::write);
     if (!opened) return fail(std::move(opened.error()));
     file_ = std::move(*opened);
     // Not the newest any more, so its size says nothing: what it had reserved goes.
-    if (auto done = file_->truncate(step.header.previous_end + step.seal.size()); !done) return done;
+    if (auto done = file_->truncate(end + step.seal.size()); !done) return done;
   }
-  auto written = file_->write(step.header.previous_end, step.seal);
-  if (!written) return written.error().code == ErrorCode::disk_full ? Result<void>() : written;
+  bool torn = false;
+  for (const Bytes* part : {&step.seal, &step.topic_index}) {
+    if (part->empty() || torn) continue;
+    auto written = file_->write(end, *part);
+    if (!written && written.error().code != ErrorCode::disk_full) return written;
+    torn = !written;
+    if (written) end += part->size();
+  }
   if (auto synced = file_->sync(); !synced) return synced;
-  // What was preallocated and not used is free again; nothing depends on when that becomes durable.
-  return file_->truncate(step.header.previous_end + step.seal.size());
+  // What was preallocated and not used is free again; nothing depends on when that becomes durable. But part of a
+  // seal or an index must not come back: it would look like damage.
+  if (auto done = file_->truncate(end); !done || !torn) return done;
+  return file_->sync_all();
 }
 
 Result<void> Writer::run(const RemoveStep& step) {

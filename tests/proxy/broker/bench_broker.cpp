@@ -48,7 +48,7 @@ class Bench {
       broker_.on_durable(decided->number, now_);
     }
     for (const ReadRequest& request : broker_.take_reads(now_)) {
-      auto block = reader_->read(request.from_offset, request.bytes_max, broker_.durable_end());
+      auto block = read_for(request, *reader_, broker_.durable_end());
       REQUIRE(block);
       broker_.on_block(request, *block, now_);
     }

@@ -92,7 +92,7 @@ bool BrokerDriver::read() {
   const auto requests = broker_->take_reads(now_);
   for (const ReadRequest& request : requests) {
     REQUIRE(request.from_offset < broker_->durable_end());
-    auto block = reader_->read(request.from_offset, request.bytes_max, broker_->durable_end());
+    auto block = read_for(request, *reader_, broker_->durable_end());
     if (block) {
       broker_->on_block(request, *block, now_);
     } else {
