@@ -62,6 +62,7 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
                   .bytes_max = std::min<std::size_t>(bytes_max, segment_bytes_max),
                   .end_offset = std::min(durable_end, next_offset_),
                   .block = {nullptr, {}, from_offset}};
+  unreadable_.reset();
   if (from_offset >= request.end_offset) return std::move(request.block);
   if (from_offset < first_offset()) {
     return fail(ErrorCode::not_found, "offset " + std::to_string(from_offset) + " is no longer kept, the first is " +
@@ -69,9 +70,18 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
   }
   if (auto hit = cache_.find(from_offset); hit.step) {
     read_memory(hit, request);
-  } else if (auto done = read_disk(segment_with(from_offset), request); !done) {
-    return fail(std::move(done.error()));
+    return std::move(request.block);
   }
+  Known& known = segment_with(from_offset);
+  auto done = read_disk(known, request);
+  if (!done && unreadable_ && !unreadable_->accepted) {
+    // What came wrong from the disk once may come right: only what is wrong twice is reported.
+    unreadable_.reset();
+    auto file = file_of(known);
+    if (file) (void)(*file)->forget_cached();  // if it cannot, memory is asked again
+    done = read_disk(known, request);
+  }
+  if (!done) return fail(std::move(done.error()));
   return std::move(request.block);
 }
 
@@ -102,7 +112,7 @@ Result<void> Reader::read_disk(Known& known, Request& request) {
   std::uint64_t wanted = std::max(request.bytes_max, read_bytes_min) + slack_bytes;
   while (request.block.records.empty()) {
     const std::uint64_t available = known.segment.end - at.position;
-    if (available == 0) return damage(known, at);  // the events are missing
+    if (available == 0) return damage(known, at, known.segment.next_offset);  // the events are missing
     auto piece = load(known, at.position, std::min(available, wanted));
     if (!piece) return fail(std::move(piece.error()));
     auto missing = read_piece(known, *piece, at, request);
@@ -124,7 +134,10 @@ Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, Index
     if (parsed.found == Found::part) return parsed.size;
     if (parsed.found != Found::record || parsed.record.offset != at.offset) {
       if (!request.block.records.empty()) return 0;  // the next read tells of the damage
-      return damage(known, at);
+      auto behind = pass_damage(known, at, request.from_offset);
+      if (!behind) return fail(std::move(behind.error()));
+      at = *behind;
+      return 0;
     }
     const std::uint64_t indexed_to =
         known.index.empty() ? known.segment.header.head_end : known.index.back().position;
@@ -192,13 +205,32 @@ Result<File*> Reader::file_of(const Known& known) {
   return open_files_.back().file.get();
 }
 
-/// Says which offsets cannot be read: up to the next valid record, or to the segment's end.
-tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at) {
-  std::uint64_t readable_again = known.segment.next_offset;
-  if (auto file = file_of(known)) {
-    SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
-    if (auto behind = scan.find_behind(false); behind && *behind) readable_again = (*behind)->offset;
+/// Where reading goes on behind damage: at the next valid record, or at the segment's end. An error when the offset
+/// that is wanted is among those that cannot be read.
+Result<IndexEntry> Reader::pass_damage(const Known& known, IndexEntry at, std::uint64_t wanted_offset) {
+  auto file = file_of(known);
+  if (!file) return fail(std::move(file.error()));
+  IndexEntry behind{known.segment.next_offset, known.segment.end};
+  SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
+  while (true) {
+    const std::uint64_t position = scan.position();
+    auto record = scan.next();
+    if (!record) return fail(std::move(record.error()));
+    if (*record && (*record)->offset >= at.offset) {
+      behind = {(*record)->offset, position};
+      break;
+    }
+    if (*record) continue;
+    auto more = scan.skip_damage();
+    if (!more) return fail(std::move(more.error()));
+    if (!*more) break;
   }
+  if (behind.offset > wanted_offset) return damage(known, at, behind.offset);
+  return behind;
+}
+
+tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at, std::uint64_t readable_again) {
+  unreadable_ = {at.offset, readable_again, known.segment.header.lost};
   return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() + " is damaged at position " +
                                       std::to_string(at.position) + ": offsets " + std::to_string(at.offset) +
                                       " to " + std::to_string(readable_again) + " (excluded) cannot be read");

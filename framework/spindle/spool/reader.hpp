@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -38,8 +39,19 @@ class Reader {
   /// Events from the record that holds `from_offset`, which may begin before it, up to about `bytes_max` of records
   /// but at least one. Nothing at or beyond `durable_end` or what note_durable told of: then the block is empty.
   /// A block may hold less than there is: read on from its next_offset.
-  /// Errors: `not_found` (before first_offset()), `corrupt` with segment, position and offsets, those of the files.
+  /// Errors: `not_found` (before first_offset()), `corrupt` with segment, position and the range of offsets that
+  /// cannot be read, when from_offset is one of them (damage elsewhere is passed over), those of the files.
   Result<Block> read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end);
+
+  /// Why the last read was `corrupt`: the offsets that cannot be read.
+  struct Unreadable {
+    std::uint64_t from_offset;
+    std::uint64_t to_offset;
+    /// Their segment stands in for one whose loss was accepted (FORMAT.md).
+    bool accepted;
+  };
+  /// Nothing when the last read was not `corrupt`, or did not find out.
+  const std::optional<Unreadable>& unreadable() const { return unreadable_; }
 
   std::uint64_t first_offset() const {
     return segments_.empty() ? next_offset_ : segments_.front().segment.header.first_offset;
@@ -90,7 +102,8 @@ class Reader {
   Result<std::uint64_t> read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request);
   Result<Piece> load(const Known& known, std::uint64_t position, std::uint64_t size);
   Result<File*> file_of(const Known& known);
-  tl::unexpected<Error> damage(const Known& known, IndexEntry at);
+  Result<IndexEntry> pass_damage(const Known& known, IndexEntry at, std::uint64_t wanted_offset);
+  tl::unexpected<Error> damage(const Known& known, IndexEntry at, std::uint64_t readable_again);
   void remember(std::uint64_t offset, Place place);
 
   Files& files_;
@@ -101,6 +114,7 @@ class Reader {
   std::unordered_map<std::uint64_t, Place> places_;  // where reads ended: the next ones begin there
   std::vector<OpenFile> open_files_;
   std::uint64_t uses_ = 0;
+  std::optional<Unreadable> unreadable_;
 };
 
 }  // namespace spindle::spool
