@@ -214,6 +214,16 @@ void BrokerState::on_read_error(const ReadRequest& request, const Error& error) 
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
+void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
+  auto found = groups_.find(request.group);
+  if (found == groups_.end()) return;
+  // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
+  const bool wanted = !found->second->lose(range, {}).empty();
+  if (!wanted || !lose(*found->second, range, "lost on the disk: " + error.text, now)) {
+    found->second->stall(error.message());
+  }
+}
+
 /// A packet that is handed out only in part is cut to that part.
 void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block) {
   struct ForMember {

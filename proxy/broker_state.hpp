@@ -62,6 +62,7 @@ class BrokerState {
   // broker_groups.cpp
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
   void on_read_error(const ReadRequest& request, const Error& error);
+  void on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now);
   std::vector<ReadRequest> take_reads(Now now);
   void tick_groups(Now now);
 

@@ -46,6 +46,7 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
     --records_left;
   }
   if (room && cursor_ < next) cursor_ = next;
+  pass_settled();  // what was lost there cannot be read
   if (out.handed.empty() && out.burials.empty() && cursor_ == cursor_before && !learned) {
     if (reaches_cursor) blocked_ = true;
     ready_from_ = std::max(ready_from_, next);

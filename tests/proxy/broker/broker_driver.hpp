@@ -48,6 +48,7 @@ class BrokerDriver {
     std::uint64_t segment_bytes = spool::segment_bytes_default;
     bool has_spool = true;
     std::size_t tail_cache_bytes = spool::tail_cache_bytes_default;
+    bool accept_loss = false;
     /// The segments that the first start finds, by name.
     std::map<std::string, Bytes> disk = {};
     Now now{Instant(std::chrono::hours(1)), 1'700'000'000'000'000'000};
@@ -93,6 +94,9 @@ class BrokerDriver {
   /// Writes what was decided without telling the broker: whether that was anything, or why it cannot be written.
   Result<bool> write();
   bool collect();
+
+  /// For the starts to come.
+  void accept_loss(bool accept) { setup_.accept_loss = accept; }
 
   Broker& broker() { return *broker_; }
   MemoryFiles& files() { return files_; }
