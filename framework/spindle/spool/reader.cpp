@@ -74,8 +74,11 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
   }
   Known& known = segment_with(from_offset);
   auto done = read_disk(known, request);
-  if (!done && unreadable_ && !unreadable_->accepted) {
-    // What came wrong from the disk once may come right: only what is wrong twice is reported.
+  if (!done && unreadable_ && !unreadable_->accepted && !believed_.contains(unreadable_->place)) {
+    // What came wrong from the disk once may come right: only what is wrong twice is reported. Once, since a group
+    // that stands there has it read again and again.
+    if (believed_.size() >= reader_places_max) believed_.clear();
+    believed_.insert(unreadable_->place);
     unreadable_.reset();
     auto file = file_of(known);
     if (file) (void)(*file)->forget_cached();  // if it cannot, memory is asked again
@@ -230,7 +233,7 @@ Result<IndexEntry> Reader::pass_damage(const Known& known, IndexEntry at, std::u
 }
 
 tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at, std::uint64_t readable_again) {
-  unreadable_ = {at.offset, readable_again, known.segment.header.lost};
+  unreadable_ = {at.offset, readable_again, known.segment.header.lost, {known.segment.header.serial, at.position}};
   return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() + " is damaged at position " +
                                       std::to_string(at.position) + ": offsets " + std::to_string(at.offset) +
                                       " to " + std::to_string(readable_again) + " (excluded) cannot be read");

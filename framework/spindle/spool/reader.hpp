@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,14 +44,21 @@ class Reader {
   /// cannot be read, when from_offset is one of them (damage elsewhere is passed over), those of the files.
   Result<Block> read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end);
 
-  /// Why the last read was `corrupt`: the offsets that cannot be read.
+  /// Of a record in the log.
+  struct Place {
+    std::uint64_t serial;
+    std::uint64_t position;
+    auto operator<=>(const Place&) const = default;
+  };
+  /// Why the last read was `corrupt` or `not_found`: the offsets that cannot be read.
   struct Unreadable {
     std::uint64_t from_offset;
     std::uint64_t to_offset;
-    /// Their segment stands in for one whose loss was accepted (FORMAT.md).
+    /// Their segment is gone for good, or stands in for one whose loss was accepted (FORMAT.md).
     bool accepted;
+    Place place;
   };
-  /// Nothing when the last read was not `corrupt`, or did not find out.
+  /// Nothing when the last read succeeded, or failed without finding out.
   const std::optional<Unreadable>& unreadable() const { return unreadable_; }
 
   std::uint64_t first_offset() const {
@@ -65,10 +73,6 @@ class Reader {
     Segment segment;
     std::uint64_t salt;
     std::vector<IndexEntry> index;
-  };
-  struct Place {
-    std::uint64_t serial;
-    std::uint64_t position;
   };
   struct OpenFile {
     std::uint64_t serial;
@@ -115,6 +119,7 @@ class Reader {
   std::vector<OpenFile> open_files_;
   std::uint64_t uses_ = 0;
   std::optional<Unreadable> unreadable_;
+  std::set<Place> believed_;  // damage that was looked at twice
 };
 
 }  // namespace spindle::spool
