@@ -65,6 +65,8 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
   unreadable_.reset();
   if (from_offset >= request.end_offset) return std::move(request.block);
   if (from_offset < first_offset()) {
+    // Nothing is trimmed that somebody needs, so somebody deleted it.
+    unreadable_ = {from_offset, first_offset(), true, {}};
     return fail(ErrorCode::not_found, "offset " + std::to_string(from_offset) + " is no longer kept, the first is " +
                                           std::to_string(first_offset()));
   }

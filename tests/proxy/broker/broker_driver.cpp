@@ -29,7 +29,7 @@ Result<void> BrokerDriver::try_start() {
   writer_ = std::make_unique<spool::Writer>(files_, directory);
   reader_ = std::make_unique<spool::Reader>(files_, directory, log->segments, setup_.tail_cache_bytes);
   broker_->start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id,
-                             log->incarnation, log->first_offset, log->restored, log->segments},
+                             log->incarnation, log->first_offset, log->restored, log->segments, setup_.free_bytes},
                  now_);
   if (auto written = write(); !written) return fail(written.error());
   broker_->on_durable(std::exchange(untold_, 0), now_);

@@ -383,6 +383,25 @@ TEST_CASE("segments deleted by hand are reported to the groups that needed them"
   CHECK(next.client.deliveries().size() == world.event * 10 - world.first());
 }
 
+TEST_CASE("segments deleted by hand are reported, too, when a start finds no space to log that") {
+  World world(small_segments());
+  Consumer consumer(world, "m/1");
+  world.fill(6);
+  world.proxy.kill();
+  const auto names = world.proxy.files().list("spool").value();
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(world.proxy.files().remove("spool/" + names[i]));
+  world.proxy.free_bytes(0);
+  world.proxy.start();
+  world.leave(1 << 22);
+  Consumer next(world, "m/2");
+  world.pass(20s, {&next.client});
+  const auto lost = next.client.take<wire::Lost>();
+  REQUIRE(lost);
+  CHECK(lost->ranges.at(0).offset == 0);
+  CHECK(lost->ranges.at(0).count == world.first());
+  CHECK(next.client.deliveries().size() == world.event * 10 - world.first());
+}
+
 TEST_CASE("trimming all that may go and then losing the newest state loses no group, number or dead letter") {
   const std::uint64_t seed = GENERATE(as<std::uint64_t>{}, 1, 2, 3, 4, 5, 6, 7, 8);
   CAPTURE(seed);
