@@ -1,6 +1,7 @@
 #include <random>
 #include <set>
 
+#include "proxy/group.hpp"
 #include "proxy/retention.hpp"
 #include "test_client.hpp"
 
@@ -332,6 +333,46 @@ TEST_CASE("a group keeps its dead letters") {
   admin.hello();
   admin.send(wire::Admin{"groups", ""});
   CHECK(admin.take<wire::AdminReply>()->body.find("1 dead letters") != Bytes::npos);
+}
+
+TEST_CASE("dead letters beyond group_letters_max: the oldest keep their segments no longer, exactly and told") {
+  constexpr std::uint64_t too_many = 20;
+  constexpr std::uint64_t events = group_letters_max + too_many;
+  World world({});
+  Consumer consumer(world, "m/1", {}, events);
+  for (std::uint64_t begin = 0; begin < events; begin += events / 4) {
+    world.producer.publish("a", std::vector<std::uint64_t>(events / 4, begin));
+  }
+  const auto held = consumer.client.deliveries();
+  REQUIRE(held.size() == events);
+  for (std::size_t begin = 0; begin < events; begin += 1'000) {
+    wire::Turn turn;
+    for (std::size_t i = begin; i < std::min<std::size_t>(events, begin + 1'000); ++i) {
+      turn.settlements.push_back(held[i].settlement(wire::Verdict::reject));
+    }
+    consumer.client.settle({turn});
+  }
+  std::uint64_t next = events;  // the offset of the oldest letter
+  while (const auto lost = consumer.client.take<wire::Lost>()) {
+    CHECK(lost->reason.find("group_letters_max") != std::string::npos);
+    for (const auto& range : lost->ranges) {
+      CHECK(range.offset == next);
+      next += range.count;
+    }
+  }
+  CHECK(next == events + too_many);
+}
+
+TEST_CASE("what was trimmed for a full disk counts before the disk is measured again, so no more goes than must") {
+  World world(small_segments({std::chrono::hours(1), 0, true}));
+  Consumer consumer(world, "m/1", {}, 0);
+  world.fill(12);
+  const std::size_t before = world.files();
+  const std::uint64_t at_ease = (1 << 20) + 2 * spool::segment_bytes_min;
+  leave_space(world.proxy, at_ease - 3 * spool::segment_bytes_min);
+  for (int i = 0; i < 5; ++i) world.pass(1s, {&consumer.client});
+  CHECK(world.files() < before);
+  CHECK(world.files() + 5 >= before);
 }
 
 TEST_CASE("segments go only after what makes them superfluous is durable") {
