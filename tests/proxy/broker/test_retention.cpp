@@ -8,6 +8,7 @@
 using namespace spindle;
 using namespace spindle::proxy;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using wire::OutcomeStatus;
 
 namespace {
@@ -373,6 +374,25 @@ TEST_CASE("what was trimmed for a full disk counts before the disk is measured a
   for (int i = 0; i < 5; ++i) world.pass(1s, {&consumer.client});
   CHECK(world.files() < before);
   CHECK(world.files() + 5 >= before);
+}
+
+TEST_CASE("what a group only passed over is logged before it is trimmed, and is no loss after a restart") {
+  World world(small_segments({0s, 0, false}));
+  { Consumer consumer(world, "m/1", {}, 0); }
+  world.fill(6, "b");
+  Consumer consumer(world, "m/1");  // its group wants "a" only, and passes over all of it without a new segment
+  world.pass(5s, {&consumer.client});
+  REQUIRE(world.first() > 0);
+  const bool power_cut = GENERATE(false, true);
+  CAPTURE(power_cut);
+  power_cut ? world.proxy.power_cut(1) : world.proxy.kill();
+  world.proxy.start();
+  Consumer next(world, "m/2");
+  CHECK_FALSE(next.client.take<wire::Lost>());
+  TestClient admin(world.proxy, "");
+  admin.hello();
+  admin.send(wire::Admin{"groups", "g"});
+  CHECK(admin.take<wire::AdminReply>()->body.find("\xa4lost\x00"s) != Bytes::npos);
 }
 
 TEST_CASE("segments go only after what makes them superfluous is durable") {
