@@ -30,6 +30,10 @@ void Broker::on_block(const ReadRequest& request, const spool::Block& block, Now
   state_->on_block(request, block, now);
 }
 void Broker::on_read_error(const ReadRequest& request, const Error& error) { state_->on_read_error(request, error); }
+void Broker::on_read_lost(const ReadRequest& request, const Error& error, std::uint64_t from_offset,
+                          std::uint64_t to_offset, Now now) {
+  state_->on_read_lost(request, error, {from_offset, to_offset}, now);
+}
 void Broker::on_space(std::uint64_t bytes_free) { state_->on_space(bytes_free); }
 void Broker::on_tick(Now now) {
   state_->expire_sessions(now);

@@ -93,6 +93,10 @@ class Broker {
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
   /// A read failed: the group is stalled and the error kept for `groups`.
   void on_read_error(const ReadRequest& request, const Error& error);
+  /// A read found that events in [from_offset, to_offset) are damaged or gone for good, and that is accepted: what
+  /// the group has not settled of them is lost, logged and told, and the group goes on behind.
+  void on_read_lost(const ReadRequest& request, const Error& error, std::uint64_t from_offset,
+                    std::uint64_t to_offset, Now now);
   /// What the log's file system has free; to be told about once a second.
   void on_space(std::uint64_t bytes_free);
   /// Leases, deadlines and retries that are due.

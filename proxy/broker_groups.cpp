@@ -222,6 +222,16 @@ void BrokerState::on_read_error(const ReadRequest& request, const Error& error) 
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
+void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
+  auto found = groups_.find(request.group);
+  if (found == groups_.end()) return;
+  // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
+  const bool wanted = !found->second->lose(range, {}).empty();
+  if (!wanted || !lose(*found->second, range, "lost on the disk: " + error.text, now)) {
+    found->second->stall(error.message());
+  }
+}
+
 /// A packet that is handed out only in part is cut to that part.
 void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block) {
   struct ForMember {
@@ -260,15 +270,24 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
 /// Copies events to the dead letters and settles them, in one commit each.
 void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now) {
   const std::string topic = "_spindle.dead." + group.name();
+  // Those of one packet come together: it is read once, or a large one would take time by the square of its events.
+  const spool::Record* read = nullptr;
+  std::optional<wire::Packet> packet;
+  std::vector<wire::PacketEvent> events;
   for (const Burial& burial : burials) {
     if (!ledger_->has_space(Tier::bare, burial.record->body.size() + small_record_bytes_max)) {
       group.bury_later(burial.offset);
       group.burials_wait = true;
       continue;
     }
-    auto packet = wire::Packet::parse(burial.record->body, packet_values_);
+    if (std::exchange(read, burial.record) != burial.record) {
+      auto parsed = wire::Packet::parse(burial.record->body, packet_values_);
+      packet = parsed ? std::optional(std::move(*parsed)) : std::nullopt;
+      events = packet ? packet->events() : std::vector<wire::PacketEvent>();
+    }
     if (!packet) continue;
-    const Bytes letter = dead_letter(group, burial, *packet, now);
+    const wire::PacketEvent& event = events[burial.offset - burial.record->offset];
+    const Bytes letter = dead_letter(group, burial, *packet, event, now);
     GroupRecord record;
     record.what = GroupRecord::What::effects;
     record.group = group.id();
@@ -290,11 +309,11 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
 }
 
 /// The event as it was, with what became of it.
-Bytes BrokerState::dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet, Now now) {
+Bytes BrokerState::dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet,
+                               const wire::PacketEvent& event, Now now) {
   const wire::PacketHeader& origin = packet.header();
   const BytesView topic = burial.record->topic;
   const std::size_t index = burial.offset - burial.record->offset;
-  const wire::PacketEvent event = packet.events()[index];
   const Attribute what[] = {
       Attribute::text("deadreason", burial.reason),
       Attribute::number("deadattempts", burial.attempts),

@@ -62,6 +62,7 @@ class BrokerState {
   // broker_groups.cpp
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
   void on_read_error(const ReadRequest& request, const Error& error);
+  void on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now);
   std::vector<ReadRequest> take_reads(Now now);
   void tick_groups(Now now);
 
@@ -146,7 +147,8 @@ class BrokerState {
   Group* group_named(std::string_view name);
   void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
   void bury(Group& group, const std::vector<Burial>& burials, Now now);
-  Bytes dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet, Now now);
+  Bytes dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet,
+                    const wire::PacketEvent& event, Now now);
   void log_group(const GroupRecord& record, Now now);
   void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);

@@ -208,8 +208,7 @@ void ControlEndpoint::read_log() {
         bytes += std::max(offered, block->bytes_read);
         broker_->on_block(request, *block, now_);
       } else {
-        failed = true;
-        note_read_error(request, block.error());
+        failed = !note_read_error(request, block.error()) || failed;
       }
     }
     if (failed) return;  // a disk that fails is not asked again in a hurry
@@ -217,12 +216,23 @@ void ControlEndpoint::read_log() {
   busy_ = true;
 }
 
-void ControlEndpoint::note_read_error(const ReadRequest& request, const Error& error) {
-  broker_->on_read_error(request, error);
+/// True when the group goes on, behind what is lost.
+bool ControlEndpoint::note_read_error(const ReadRequest& request, const Error& error) {
+  const auto& range = storage_->reader.unreadable();
+  if (range && (range->accepted || storage_->accept_loss)) {
+    broker_->on_read_lost(request, error, range->from_offset, range->to_offset, now_);
+    return true;
+  }
+  Error named = error;
+  if (range) {
+    named.text += "; restore the spool from a backup, or start with --accept-loss to go on without what is lost";
+  }
+  broker_->on_read_error(request, named);
   failed_reads_.add();
   if (auto count = failed_reads_.due(now_.instant)) {
-    log::error("groups cannot read the spool (" + std::to_string(count) + " times), the last: " + error.text);
+    log::error("groups cannot read the spool (" + std::to_string(count) + " times), the last: " + named.text);
   }
+  return false;
 }
 
 Result<void> ControlEndpoint::send() {

@@ -45,7 +45,7 @@ class ControlEndpoint {
   void tick(bool input_drained);
   void note_space();
   void read_log();
-  void note_read_error(const ReadRequest& request, const Error& error);
+  bool note_read_error(const ReadRequest& request, const Error& error);
   Result<void> send();
   Result<void> settle_disk(Duration patience);
   tl::unexpected<Error> disk_failed(Error why);

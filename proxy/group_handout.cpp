@@ -47,6 +47,7 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
     --records_left;
   }
   if (room) pass_over(next, nullptr);
+  pass_settled();  // what was lost there cannot be read
   if (out.handed.empty() && out.burials.empty() && cursor_ == cursor_before && !learned) {
     if (reaches_cursor) blocked_ = true;
     ready_from_ = std::max(ready_from_, next);

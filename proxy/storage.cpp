@@ -48,6 +48,7 @@ Result<RecoveredBroker> recover_broker(Files& files, const std::string& director
       now);
   made.storage.reset(new Storage{.files = files,
                                  .directory = directory,
+                                 .accept_loss = loss == spool::Loss::accept,
                                  .lock = std::move(log->lock),
                                  .reader = {files, directory, std::move(log->segments)},
                                  .committer = {files, directory}});

@@ -18,6 +18,8 @@ namespace spindle::proxy {
 struct Storage {
   Files& files;
   std::string directory;
+  /// What groups find damaged is lost to them, instead of stopping them there.
+  bool accept_loss;
   std::unique_ptr<DirectoryLock> lock;  // before the committer: it must outlive it
   spool::Reader reader;
   Committer committer;

@@ -153,6 +153,40 @@ TEST_CASE("damage is told with segment, position and offsets; what is before and
   CHECK(damaged.error().code == ErrorCode::corrupt);
   CHECK(damaged.error().text.find(path) != std::string::npos);
   CHECK(damaged.error().text.find("offsets 4 to 5 (excluded)") != std::string::npos);
+  auto behind = log.reader().read(5, 1 << 20, 10);
+  REQUIRE(behind);
+  CHECK(behind->records.size() == 5);
+}
+
+TEST_CASE("damage that nobody asks for does not hide what is behind it, before a restart and after") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 20);
+  log.tail_cache_bytes = 0;
+  REQUIRE(log.open());
+  for (int i = 0; i < 10; ++i) REQUIRE(log.commit({events("a", "event " + std::to_string(i), 2)}));
+  const std::string path = segment_paths(files).back();
+  REQUIRE(log.open());  // what is older than the newest segment is not read by recovery
+  Bytes bytes = files.contents(path).value();
+  bytes[bytes.find("event 2")] = '!';
+  bytes[bytes.find("event 6")] = '!';
+  REQUIRE(files.set_contents(path, bytes));
+  for (const bool restarted : {false, true}) {
+    CAPTURE(restarted);
+    if (restarted) REQUIRE(log.recover_only());
+    for (std::uint64_t from = 19; from < 20; --from) {  // backwards, so that no read before leaves a place
+      CAPTURE(from);
+      const bool is_damaged = from / 2 == 2 || from / 2 == 6;
+      auto read = log.reader().read(from, 1, 20);
+      REQUIRE(read.has_value() != is_damaged);
+      if (!is_damaged) {
+        CHECK(read->records.at(0).offset == from / 2 * 2);
+      } else {
+        const std::uint64_t at = from / 2 * 2;
+        CHECK(read.error().text.find("offsets " + std::to_string(at) + " to " + std::to_string(at + 2)) !=
+              std::string::npos);
+      }
+    }
+  }
 }
 
 TEST_CASE("a reader forgets what was trimmed and reads on behind it") {

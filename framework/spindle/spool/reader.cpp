@@ -85,8 +85,11 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
                   .end_offset = std::min(durable_end, next_offset_),
                   .filter = filter,
                   .block = {nullptr, {}, from_offset, 0}};
+  unreadable_.reset();
   if (from_offset >= request.end_offset) return std::move(request.block);
   if (from_offset < first_offset()) {
+    // Nothing is trimmed that somebody needs, so somebody deleted it.
+    unreadable_ = {from_offset, first_offset(), true, {}};
     return fail(ErrorCode::not_found, "offset " + std::to_string(from_offset) + " is no longer kept, the first is " +
                                           std::to_string(first_offset()));
   }
@@ -95,10 +98,27 @@ Result<Block> Reader::read(std::uint64_t from_offset, std::size_t bytes_max, std
     return std::move(request.block);
   }
   Known& known = segment_with(from_offset);
-  auto done =
-      filter ? read_disk_wanted(known, request) : read_disk(known, start_in(known, from_offset), request, nullptr);
+  auto done = read_segment(known, request);
+  if (!done && unreadable_ && !unreadable_->accepted && !believed_.contains(unreadable_->place)) {
+    // What came wrong from the disk once may come right: only what is wrong twice is reported. Once, since a group
+    // that stands there has it read again and again.
+    if (believed_.size() >= reader_places_max) believed_.clear();
+    believed_.insert(unreadable_->place);
+    unreadable_.reset();
+    auto file = file_of(known);
+    if (file) (void)(*file)->forget_cached();  // if it cannot, memory is asked again
+    request.filter = filter;
+    request.block = {nullptr, {}, from_offset, request.block.bytes_read};
+    request.bytes = 0;
+    done = read_segment(known, request);
+  }
   if (!done) return fail(std::move(done.error()));
   return std::move(request.block);
+}
+
+Result<void> Reader::read_segment(Known& known, Request& request) {
+  return request.filter ? read_disk_wanted(known, request)
+                        : read_disk(known, start_in(known, request.from_offset), request, nullptr);
 }
 
 bool Reader::Request::take(const Record& record, std::uint64_t size) {
@@ -135,7 +155,7 @@ Result<void> Reader::read_disk(Known& known, IndexEntry at, Request& request, Se
   std::uint64_t wanted = std::max(request.bytes_max, read_bytes_min) + read_slack_bytes;
   while (!request.is_on()) {
     const std::uint64_t available = known.segment.end - at.position;
-    if (available == 0) return damage(known, at);  // the events are missing
+    if (available == 0) return damage(known, at, known.segment.next_offset);  // the events are missing
     auto piece = load(known, at.position, std::min(available, wanted), request);
     if (!piece) return fail(std::move(piece.error()));
     auto missing = read_piece(known, *piece, at, request, topics);
@@ -158,7 +178,10 @@ Result<std::uint64_t> Reader::read_piece(Known& known, const Piece& piece, Index
     if (parsed.found == Found::part) return parsed.size;
     if (parsed.found != Found::record || parsed.record.offset != at.offset) {
       if (request.is_on()) return 0;  // the next read tells of the damage
-      return damage(known, at);
+      auto behind = pass_damage(known, at, request.from_offset);
+      if (!behind) return fail(std::move(behind.error()));
+      at = *behind;
+      return 0;
     }
     note_place(known, at);
     if (topics && topics->to.position == at.position && !topics->index.gave_up()) {
@@ -241,19 +264,34 @@ Result<File*> Reader::file_of(const Known& known) {
   return open_files_.back().file.get();
 }
 
-/// Says which offsets cannot be read: up to the next valid record, or to the segment's end.
-tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at) {
-  std::uint64_t readable_again = known.segment.next_offset;
-  if (auto file = file_of(known)) {
-    SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
-    if (auto behind = scan.skip_damage(); behind && *behind) {
-      const Place place{known.segment.header.serial, scan.position()};
-      if (auto record = scan.next(); record && *record) {
-        readable_again = (*record)->offset;
-        remember(readable_again, place);  // or who reads on there would come past the damage again
-      }
+/// Where reading goes on behind damage: at the next valid record, or at the segment's end. An error when the offset
+/// that is wanted is among those that cannot be read.
+Result<IndexEntry> Reader::pass_damage(const Known& known, IndexEntry at, std::uint64_t wanted_offset) {
+  auto file = file_of(known);
+  if (!file) return fail(std::move(file.error()));
+  IndexEntry behind{known.segment.next_offset, known.segment.end};
+  SegmentScan scan(**file, known.segment.header, at.position, known.segment.end);
+  while (true) {
+    const std::uint64_t position = scan.position();
+    auto record = scan.next();
+    if (!record) return fail(std::move(record.error()));
+    if (*record && (*record)->offset >= at.offset) {
+      behind = {(*record)->offset, position};
+      break;
     }
+    if (*record) continue;
+    auto more = scan.skip_damage();
+    if (!more) return fail(std::move(more.error()));
+    if (!*more) break;
   }
+  if (behind.offset <= wanted_offset) return behind;
+  remember(behind.offset,
+           {known.segment.header.serial, behind.position});  // or who reads on there comes past it again
+  return damage(known, at, behind.offset);
+}
+
+tl::unexpected<Error> Reader::damage(const Known& known, IndexEntry at, std::uint64_t readable_again) {
+  unreadable_ = {at.offset, readable_again, known.segment.header.lost, {known.segment.header.serial, at.position}};
   return fail(ErrorCode::corrupt, "segment " + directory_ + "/" + known.segment.name() + " is damaged at position " +
                                       std::to_string(at.position) + ": offsets " + std::to_string(at.offset) +
                                       " to " + std::to_string(readable_again) + " (excluded) cannot be read");

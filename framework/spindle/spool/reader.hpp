@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,7 +46,8 @@ class Reader {
   /// Events from the record that holds `from_offset`, which may begin before it, up to about `bytes_max` of records
   /// but at least one. Nothing at or beyond `durable_end` or what note_durable told of: then the block is empty.
   /// A block may hold less than there is: read on from its next_offset.
-  /// Errors: `not_found` (before first_offset()), `corrupt` with segment, position and offsets, those of the files.
+  /// Errors: `not_found` (before first_offset()), `corrupt` with segment, position and the range of offsets that
+  /// cannot be read, when from_offset is one of them (damage elsewhere is passed over), those of the files.
   Result<Block> read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end);
 
   /// The same for who wants some topics only: records of others may be left out, and are, where many of them would be
@@ -63,6 +66,23 @@ class Reader {
   /// What is kept of the segments' topic indexes.
   std::size_t topic_bytes() const { return topics_.memory_bytes(); }
 
+  /// Of a record in the log.
+  struct Place {
+    std::uint64_t serial;
+    std::uint64_t position;
+    auto operator<=>(const Place&) const = default;
+  };
+  /// Why the last read was `corrupt` or `not_found`: the offsets that cannot be read.
+  struct Unreadable {
+    std::uint64_t from_offset;
+    std::uint64_t to_offset;
+    /// Their segment is gone for good, or stands in for one whose loss was accepted (FORMAT.md).
+    bool accepted;
+    Place place;
+  };
+  /// Nothing when the last read succeeded, or failed without finding out.
+  const std::optional<Unreadable>& unreadable() const { return unreadable_; }
+
   std::uint64_t first_offset() const {
     return segments_.empty() ? next_offset_ : segments_.front().segment.header.first_offset;
   }
@@ -75,10 +95,6 @@ class Reader {
     Segment segment;
     std::uint64_t salt;
     std::vector<IndexEntry> index;
-  };
-  struct Place {
-    std::uint64_t serial;
-    std::uint64_t position;
   };
   struct OpenFile {
     std::uint64_t serial;
@@ -119,6 +135,7 @@ class Reader {
   Result<Block> read(std::uint64_t from_offset, std::size_t bytes_max, std::uint64_t durable_end,
                      const TopicFilter* filter);
   void read_memory(const TailCache::Hit& hit, Request& request);
+  Result<void> read_segment(Known& known, Request& request);
   /// From `at` on; records that the topics do not know of are added to them, when given.
   Result<void> read_disk(Known& known, IndexEntry at, Request& request, SegmentTopics* topics);
   Result<std::uint64_t> read_piece(Known& known, const Piece& piece, IndexEntry& at, Request& request,
@@ -136,7 +153,8 @@ class Reader {
   Result<SegmentTopics*> topics_of(Known& known);
 
   Result<File*> file_of(const Known& known);
-  tl::unexpected<Error> damage(const Known& known, IndexEntry at);
+  Result<IndexEntry> pass_damage(const Known& known, IndexEntry at, std::uint64_t wanted_offset);
+  tl::unexpected<Error> damage(const Known& known, IndexEntry at, std::uint64_t readable_again);
   void remember(std::uint64_t offset, Place place);
 
   Files& files_;
@@ -148,6 +166,8 @@ class Reader {
   std::unordered_map<std::uint64_t, Place> places_;  // where reads ended: the next ones begin there
   std::vector<OpenFile> open_files_;
   std::uint64_t uses_ = 0;
+  std::optional<Unreadable> unreadable_;
+  std::set<Place> believed_;  // damage that was looked at twice
 };
 
 }  // namespace spindle::spool

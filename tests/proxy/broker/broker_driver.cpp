@@ -22,13 +22,14 @@ Result<void> BrokerDriver::try_start() {
     return {};
   }
   auto replay = [&](const spool::Record& record) { return broker_->replay(record, now_); };
-  auto log = spool::recover(files_, directory, "0123456789abcdef", replay, setup_.segment_bytes);
+  auto log = spool::recover(files_, directory, "0123456789abcdef", replay, setup_.segment_bytes,
+                            setup_.accept_loss ? spool::Loss::accept : spool::Loss::refuse);
   if (!log) return fail(log.error());
   lock_ = std::move(log->lock);
   writer_ = std::make_unique<spool::Writer>(files_, directory);
   reader_ = std::make_unique<spool::Reader>(files_, directory, log->segments, setup_.tail_cache_bytes);
   broker_->start(Broker::Log{std::make_unique<spool::Appender>(std::move(log->appender)), log->spool_id,
-                             log->incarnation, log->first_offset, log->restored, log->segments},
+                             log->incarnation, log->first_offset, log->restored, log->segments, setup_.free_bytes},
                  now_);
   if (auto written = write(); !written) return fail(written.error());
   broker_->on_durable(std::exchange(untold_, 0), now_);
@@ -96,7 +97,12 @@ bool BrokerDriver::read() {
     if (block) {
       broker_->on_block(request, *block, now_);
     } else {
-      broker_->on_read_error(request, block.error());
+      const auto& range = reader_->unreadable();
+      if (range && (range->accepted || setup_.accept_loss)) {
+        broker_->on_read_lost(request, block.error(), range->from_offset, range->to_offset, now_);
+      } else {
+        broker_->on_read_error(request, block.error());
+      }
     }
   }
   return !requests.empty();

@@ -48,6 +48,8 @@ class BrokerDriver {
     std::uint64_t segment_bytes = spool::segment_bytes_default;
     bool has_spool = true;
     std::size_t tail_cache_bytes = spool::tail_cache_bytes_default;
+    bool accept_loss = false;
+    std::uint64_t free_bytes = ~std::uint64_t{0};
     /// The segments that the first start finds, by name.
     std::map<std::string, Bytes> disk = {};
     Now now{Instant(std::chrono::hours(1)), 1'700'000'000'000'000'000};
@@ -93,6 +95,10 @@ class BrokerDriver {
   /// Writes what was decided without telling the broker: whether that was anything, or why it cannot be written.
   Result<bool> write();
   bool collect();
+
+  /// For the starts to come.
+  void accept_loss(bool accept) { setup_.accept_loss = accept; }
+  void free_bytes(std::uint64_t bytes) { setup_.free_bytes = bytes; }
 
   Broker& broker() { return *broker_; }
   MemoryFiles& files() { return files_; }

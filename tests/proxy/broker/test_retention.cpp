@@ -1,12 +1,14 @@
 #include <random>
 #include <set>
 
+#include "proxy/group.hpp"
 #include "proxy/retention.hpp"
 #include "test_client.hpp"
 
 using namespace spindle;
 using namespace spindle::proxy;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 using wire::OutcomeStatus;
 
 namespace {
@@ -334,6 +336,65 @@ TEST_CASE("a group keeps its dead letters") {
   CHECK(admin.take<wire::AdminReply>()->body.find("1 dead letters") != Bytes::npos);
 }
 
+TEST_CASE("dead letters beyond group_letters_max: the oldest keep their segments no longer, exactly and told") {
+  constexpr std::uint64_t too_many = 20;
+  constexpr std::uint64_t events = group_letters_max + too_many;
+  World world({});
+  Consumer consumer(world, "m/1", {}, events);
+  for (std::uint64_t begin = 0; begin < events; begin += events / 4) {
+    world.producer.publish("a", std::vector<std::uint64_t>(events / 4, begin));
+  }
+  const auto held = consumer.client.deliveries();
+  REQUIRE(held.size() == events);
+  for (std::size_t begin = 0; begin < events; begin += 1'000) {
+    wire::Turn turn;
+    for (std::size_t i = begin; i < std::min<std::size_t>(events, begin + 1'000); ++i) {
+      turn.settlements.push_back(held[i].settlement(wire::Verdict::reject));
+    }
+    consumer.client.settle({turn});
+  }
+  std::uint64_t next = events;  // the offset of the oldest letter
+  while (const auto lost = consumer.client.take<wire::Lost>()) {
+    CHECK(lost->reason.find("group_letters_max") != std::string::npos);
+    for (const auto& range : lost->ranges) {
+      CHECK(range.offset == next);
+      next += range.count;
+    }
+  }
+  CHECK(next == events + too_many);
+}
+
+TEST_CASE("what was trimmed for a full disk counts before the disk is measured again, so no more goes than must") {
+  World world(small_segments({std::chrono::hours(1), 0, true}));
+  Consumer consumer(world, "m/1", {}, 0);
+  world.fill(12);
+  const std::size_t before = world.files();
+  const std::uint64_t at_ease = (1 << 20) + 2 * spool::segment_bytes_min;
+  leave_space(world.proxy, at_ease - 3 * spool::segment_bytes_min);
+  for (int i = 0; i < 5; ++i) world.pass(1s, {&consumer.client});
+  CHECK(world.files() < before);
+  CHECK(world.files() + 5 >= before);
+}
+
+TEST_CASE("what a group only passed over is logged before it is trimmed, and is no loss after a restart") {
+  World world(small_segments({0s, 0, false}));
+  { Consumer consumer(world, "m/1", {}, 0); }
+  world.fill(6, "b");
+  Consumer consumer(world, "m/1");  // its group wants "a" only, and passes over all of it without a new segment
+  world.pass(5s, {&consumer.client});
+  REQUIRE(world.first() > 0);
+  const bool power_cut = GENERATE(false, true);
+  CAPTURE(power_cut);
+  power_cut ? world.proxy.power_cut(1) : world.proxy.kill();
+  world.proxy.start();
+  Consumer next(world, "m/2");
+  CHECK_FALSE(next.client.take<wire::Lost>());
+  TestClient admin(world.proxy, "");
+  admin.hello();
+  admin.send(wire::Admin{"groups", "g"});
+  CHECK(admin.take<wire::AdminReply>()->body.find("\xa4lost\x00"s) != Bytes::npos);
+}
+
 TEST_CASE("segments go only after what makes them superfluous is durable") {
   World world(small_segments({std::chrono::hours(1), 0, true}));
   Consumer consumer(world, "m/1");
@@ -380,6 +441,25 @@ TEST_CASE("segments deleted by hand are reported to the groups that needed them"
   CHECK(lost->ranges.at(0).offset == 0);
   CHECK(lost->ranges.at(0).count == world.first());
   world.pass(20s, {&next.client});
+  CHECK(next.client.deliveries().size() == world.event * 10 - world.first());
+}
+
+TEST_CASE("segments deleted by hand are reported, too, when a start finds no space to log that") {
+  World world(small_segments());
+  Consumer consumer(world, "m/1");
+  world.fill(6);
+  world.proxy.kill();
+  const auto names = world.proxy.files().list("spool").value();
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(world.proxy.files().remove("spool/" + names[i]));
+  world.proxy.free_bytes(0);
+  world.proxy.start();
+  world.leave(1 << 22);
+  Consumer next(world, "m/2");
+  world.pass(20s, {&next.client});
+  const auto lost = next.client.take<wire::Lost>();
+  REQUIRE(lost);
+  CHECK(lost->ranges.at(0).offset == 0);
+  CHECK(lost->ranges.at(0).count == world.first());
   CHECK(next.client.deliveries().size() == world.event * 10 - world.first());
 }
 

@@ -51,6 +51,8 @@ def check(program, spindle_program, options, settled_max):
                f"the group that keeps the oldest: {figures}")
         expect(figures["away"]["keeps_bytes"] >= 4 * CHUNK * 32 * 1024, True, f"how much it keeps: {figures}")
 
+        wait_until("the log names the group", lambda: "should go" in proxy.log() and "but group away keeps" in proxy.log())
+
         begin = first["data"]["number"] + 1
         consume(spindle, "away", begin, 8 * CHUNK + 10 - begin)
         wait_for_segments(proxy, "the files go that it needed", lambda names: len(names) <= settled_max)
