@@ -10,6 +10,7 @@
 #include "spindle/base/checksum.hpp"
 #include "spindle/base/memory_files.hpp"
 #include "spindle/spool/little_endian.hpp"
+#include "spindle/spool/verify.hpp"
 
 using namespace spindle;
 using namespace spindle::spool;
@@ -69,6 +70,56 @@ TEST_CASE("what was written is replayed in order, over restarts") {
   REQUIRE(log.recover_only());
   CHECK(log.log().segments.size() > 5);
   CHECK(log.read_all(0, 1'000).value() == log.written);
+}
+
+TEST_CASE("a clock that was set back over a restart makes no time of the log run backwards") {
+  MemoryFiles files;
+  LogUnderTest log(files);
+  REQUIRE(log.open());
+  log.time = 1'000'000;
+  REQUIRE(log.commit({events("a", "by a clock that is ahead")}));
+  log.time = 10;
+  REQUIRE(log.open());
+  CHECK(log.log().appender.segment().created_ns >= 1'000'000);
+  REQUIRE(log.commit({events("a", "by one that is right")}));
+  CHECK(log.log().appender.last_time_ns() >= 1'000'000);
+  log.close();
+  const auto verified = verify(files, test_directory, [](const Damage& damage) { FAIL(damage.text()); });
+  REQUIRE(verified);
+  CHECK(verified->events == 2);
+}
+
+TEST_CASE("a record that is whole but not the next one is damage, not the log's end or a part of it") {
+  MemoryFiles files;
+  LogUnderTest log(files, 1u << 20);
+  REQUIRE(log.open());
+  for (int i = 0; i < 3; ++i) REQUIRE(log.commit({events("a", "event " + std::to_string(i))}));
+  log.close();
+  const std::string path = segment_paths(files).back();
+  Bytes bytes = files.contents(path).value();
+  const SegmentHeader header = parse_header(BytesView(bytes).substr(0, segment_header_bytes), path).value();
+  const std::uint64_t size = record_bytes(1, 7);
+  const std::uint64_t at = header.head_end + size;  // of offset 1
+  Bytes record;
+  encode_record({.kind = Kind::events,
+                 .last_of_commit = true,
+                 .must_understand = false,
+                 .offset = 2,
+                 .count = 1,
+                 .time_ns = header.created_ns + 1'000,
+                 .topic = "a",
+                 .body = "event 2"},
+                static_cast<std::uint32_t>(at), record);
+  REQUIRE(record.size() == size);
+  set_record_checksum(record.data(), record.size(), {header.salt(), at});
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), '\0');
+  bytes.replace(static_cast<std::size_t>(at), record.size(), record);
+  REQUIRE(files.set_contents(path, bytes));
+  const std::string error = recovery_error(files, ErrorCode::corrupt);
+  CAPTURE(error);
+  CHECK(contains(error, "position " + std::to_string(at)));
+  CHECK(contains(error, "offsets 1 to 2 are lost"));
+  CHECK((files.contents(path).value() == bytes));
 }
 
 TEST_CASE("every segment begins with the whole state") {
