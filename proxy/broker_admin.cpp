@@ -26,6 +26,7 @@ void BrokerState::admin(Session& session, const wire::Head& head, Now now) {
   const std::uint64_t answers = head.envelope().number;
   auto admin = wire::decode<wire::Admin>(head);
   if (!admin) return send_error(session, answers, admin.error());
+  if (DeadRequest::is_one(admin->verb)) return admin_dead(session, answers, *admin, now);
   auto body = do_admin(*admin, now);
   if (!body) return send_error(session, answers, body.error());
   send(session, wire::AdminReply{answers, std::move(*body)}, ledger_->decided_batch());
@@ -43,7 +44,7 @@ Bytes BrokerState::group_figures(std::string_view only) const {
   wire::Writer to(out);
   to.array(wanted.size());
   for (const Group* group : wanted) {
-    to.map(16).str("name").str(group->name()).str("patterns").array(group->patterns().size());
+    to.map(17).str("name").str(group->name()).str("patterns").array(group->patterns().size());
     for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
     const auto members = group->members();
     to.str("members").array(members.size());
@@ -63,7 +64,8 @@ Bytes BrokerState::group_figures(std::string_view only) const {
         .uint(group->floor())
         .str("end")
         .uint(ledger_->next_offset());
-    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("lost").uint(group->lost());
+    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead());
+    to.str("letters").uint(group->letters()).str("lost").uint(group->lost());
     to.str("losses").array(group->losses().size());
     for (const Loss& loss : group->losses()) {
       to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
