@@ -13,6 +13,7 @@
 #include "spindle/spool/sealed_index.hpp"
 #include "tools/bench/bench.hpp"
 #include "tools/bench/child.hpp"
+#include "tools/bench/events.hpp"
 #include "tools/bench/producer.hpp"
 #include "tools/bench/report.hpp"
 #include "tools/bench/scratch.hpp"
