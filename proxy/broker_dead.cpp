@@ -84,7 +84,7 @@ void BrokerState::drop_dead_requests(std::uint64_t session) {
   });
 }
 
-void BrokerState::note_replayed(const DeadRequest& request) const {
+void BrokerState::note_replayed(const DeadRequest& request) {
   const auto group = groups_.find(request.group);
   if (request.what != DeadRequest::What::replay || request.done == 0 || group == groups_.end()) return;
   log::info("replayed " + std::to_string(request.done) + " dead letters of group " + group->second->name() +

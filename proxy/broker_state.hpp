@@ -14,7 +14,7 @@
 #include "proxy/broker.hpp"
 #include "proxy/broker_config.hpp"
 #include "proxy/dead_request.hpp"
-#include "proxy/group.hpp"
+#include "proxy/group_table.hpp"
 #include "proxy/ledger.hpp"
 #include "proxy/log.hpp"
 #include "proxy/log_records.hpp"
@@ -70,7 +70,7 @@ class BrokerState {
   // broker_retention.cpp
   void retain(Now now);
 
-  std::optional<Instant> next_deadline() const;
+  std::optional<Instant> next_deadline();
 
   Ledger& ledger() { return *ledger_; }
 
@@ -145,7 +145,7 @@ class BrokerState {
   void detach(Session& session, const wire::Head& head, Now now);
   void credit(Session& session, const wire::Head& head);
   void extend(Session& session, const wire::Head& head, Now now);
-  Group* group_of(const Session& session, std::uint64_t member) const;
+  Group* group_of(const Session& session, std::uint64_t member);
   Group* group_named(std::string_view name);
   void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
   void bury(Group& group, const std::vector<Burial>& burials, Now now);
@@ -168,7 +168,7 @@ class BrokerState {
   void take_dead_reads(std::vector<ReadRequest>& reads);
   void answer_dead(const DeadRequest& request);
   void drop_dead_requests(std::uint64_t session);
-  void note_replayed(const DeadRequest& request) const;
+  void note_replayed(const DeadRequest& request);
   void on_dead_block(const ReadRequest& read, const spool::Block& block, Now now);
   void on_dead_read_error(const ReadRequest& read, const Error& error);
   bool take_letter(DeadRequest& request, Group& group, const spool::Record& record, Now now);
@@ -241,7 +241,7 @@ class BrokerState {
 
   // logged: part of the state at the head of each segment
   SourceTable sources_{outcome_bytes_max};
-  std::map<std::uint64_t, std::unique_ptr<Group>> groups_;
+  GroupTable groups_;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_group_ = 0;
   std::uint64_t run_ = 0;
