@@ -43,7 +43,7 @@ Bytes BrokerState::group_figures(std::string_view only) const {
   wire::Writer to(out);
   to.array(wanted.size());
   for (const Group* group : wanted) {
-    to.map(16).str("name").str(group->name()).str("patterns").array(group->patterns().size());
+    to.map(17).str("name").str(group->name()).str("patterns").array(group->patterns().size());
     for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
     const auto members = group->members();
     to.str("members").array(members.size());
@@ -63,7 +63,8 @@ Bytes BrokerState::group_figures(std::string_view only) const {
         .uint(group->floor())
         .str("end")
         .uint(ledger_->next_offset());
-    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead()).str("lost").uint(group->lost());
+    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead());
+    to.str("letters").uint(group->letters()).str("lost").uint(group->lost());
     to.str("losses").array(group->losses().size());
     for (const Loss& loss : group->losses()) {
       to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
