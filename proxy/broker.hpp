@@ -37,15 +37,17 @@ struct Outgoing {
   std::uint64_t after_batch = 0;
 };
 
-/// A group wants the events from `from_offset` on.
+/// A group wants the events from `from_offset` on, or an operator its dead letters from there on.
 struct ReadRequest {
   std::uint64_t group = 0;
   std::uint64_t from_offset = 0;
   std::size_t bytes_max = 0;
-  /// Records of topics that it does not want may be left out of the block (Reader::read),
+  /// Records of topics that it does not want may be left out of the block (Reader::read; null: all are wanted),
   std::shared_ptr<const spool::TopicFilter> topics;
   /// but not the one that holds from_offset (Reader::read_at).
   bool at_offset = false;
+  /// 0: it is the group.
+  std::uint64_t dead_request = 0;
 };
 
 /// Makes the read; for whoever feeds the broker. Errors: those of the Reader.
@@ -91,7 +93,7 @@ class Broker {
   void on_durable(std::uint64_t batch, Now now);
   /// What a read asked for by take_reads() found.
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
-  /// A read failed: the group is stalled and the error kept for `groups`.
+  /// A read failed: the group is stalled and the error kept for `groups`; an operator is told which letter it was.
   void on_read_error(const ReadRequest& request, const Error& error);
   /// A read found that events in [from_offset, to_offset) are damaged or gone for good, and that is accepted: what
   /// the group has not settled of them is lost, logged and told, and the group goes on behind.
@@ -112,7 +114,8 @@ class Broker {
   std::optional<Decided> take_batch(Now now);
   /// Messages whose batch is durable, in order for each peer.
   std::vector<Outgoing> take_outgoing();
-  /// Reads that groups with credit want; each is answered by on_block or on_read_error before the next call.
+  /// Reads that groups with credit, or operators, want; each is answered by on_block or on_read_error before the next
+  /// call.
   std::vector<ReadRequest> take_reads(Now now);
 
   /// Goodbye to every session (SIGTERM), after which only take_outgoing() is called.

@@ -3,6 +3,7 @@
 
 #include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
+#include "proxy/group_topics.hpp"
 #include "spindle/spool/reader.hpp"
 #include "spindle/wire/topic.hpp"
 
@@ -174,6 +175,17 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
   for (const GroupEffect& effect : record.effects) group.apply(effect, now);
 }
 
+/// As several commits, each of which fits into a segment.
+void BrokerState::log_effects_in_parts(Group& group, const std::vector<GroupEffect>& effects, Now now) {
+  for (std::size_t begin = 0; begin < effects.size(); begin += effects_per_record_max) {
+    const auto end = std::min(effects.size(), begin + effects_per_record_max);
+    log_effects(
+        group,
+        {effects.begin() + static_cast<std::ptrdiff_t>(begin), effects.begin() + static_cast<std::ptrdiff_t>(end)},
+        now);
+  }
+}
+
 void BrokerState::tick_groups(Now now) {
   // Without space to log them, deadlines, retries that are due and burials wait.
   full_ = !ledger_->has_space(Tier::bare, small_record_bytes_max);
@@ -200,15 +212,18 @@ std::vector<ReadRequest> BrokerState::take_reads(Now now) {
       reads.push_back({id, wanted->offset, read_bytes_max, group->topics(), wanted->at_offset});
     }
   }
+  take_dead_reads(reads);
   return reads;
 }
 
 Result<spool::Block> read_for(const ReadRequest& request, spool::Reader& reader, std::uint64_t durable_end) {
+  if (request.topics == nullptr) return reader.read(request.from_offset, request.bytes_max, durable_end);
   return request.at_offset ? reader.read_at(request.from_offset, request.bytes_max, durable_end, *request.topics)
                            : reader.read(request.from_offset, request.bytes_max, durable_end, *request.topics);
 }
 
 void BrokerState::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
+  if (request.dead_request != 0) return on_dead_block(request, block, now);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   Group& group = *found->second;
@@ -218,11 +233,13 @@ void BrokerState::on_block(const ReadRequest& request, const spool::Block& block
 }
 
 void BrokerState::on_read_error(const ReadRequest& request, const Error& error) {
+  if (request.dead_request != 0) return on_dead_read_error(request, error);
   auto found = groups_.find(request.group);
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
 void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
+  if (request.dead_request != 0) return on_dead_read_error(request, error);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
@@ -259,7 +276,7 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
     }
     ForMember& message = messages[part.member];
     message.deliver.entries.push_back({part.handout, part.range.begin, part.range.size(), part.attempt});
-    message.packets.push_back({{block.owner, record.topic}, std::move(packet)});
+    message.packets.push_back({{block.owner, group.topic_for_members(record.topic)}, std::move(packet)});
     if (message.packets.size() == packets_per_deliver_max) finish(part.member, message);
   }
   for (auto& [key, message] : messages) {
@@ -269,7 +286,7 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
 
 /// Copies events to the dead letters and settles them, in one commit each.
 void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now) {
-  const std::string topic = "_spindle.dead." + group.name();
+  const std::string topic = dead_topic(group.name());
   // Those of one packet come together: it is read once, or a large one would take time by the square of its events.
   const spool::Record* read = nullptr;
   std::optional<wire::Packet> packet;
@@ -308,24 +325,30 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
   }
 }
 
-/// The event as it was, with what became of it.
+/// The event as it was, with what became of it. One that was replayed before says where it was at first.
 Bytes BrokerState::dead_letter(const Group& group, const Burial& burial, const wire::Packet& packet,
                                const wire::PacketEvent& event, Now now) {
   const wire::PacketHeader& origin = packet.header();
-  const BytesView topic = burial.record->topic;
+  const BytesView topic = group.topic_for_members(burial.record->topic);
   const std::size_t index = burial.offset - burial.record->offset;
+  const bool again = is_replay_topic(burial.record->topic);
+  const auto said = [&](std::string_view name) {
+    return again ? number_in(event.attributes, name) : std::optional<std::uint64_t>();
+  };
   const Attribute what[] = {
       Attribute::text("deadreason", burial.reason),
       Attribute::number("deadattempts", burial.attempts),
       Attribute::text("deadgroup", group.name()),
       Attribute::text("deadtopic", topic),
-      Attribute::number("deadoffset", burial.offset),
+      Attribute::number("deadoffset", said("deadoffset").value_or(burial.offset)),
       Attribute::text("deadid", wire::event_id(origin.source, origin.epoch, topic, origin.event_class,
                                                origin.topic_count + index)),
+      Attribute::time("deadtime", origin.time_ns),
+      Attribute::number("deadreplays", said("deadreplays").value_or(0)),
   };
   wire::PacketBuilder builder;
   builder.add(event.data, with_attributes(event.attributes, what), packet.key(index));
-  return own_packet("_spindle.dead." + group.name(), builder, origin.attributes, now);
+  return own_packet(dead_topic(group.name()), builder, origin.attributes, now);
 }
 
 }  // namespace spindle::proxy

@@ -173,13 +173,7 @@ bool BrokerState::lose(Group& group, Interval range, std::string_view reason, No
   if (auto passed = group.note_passed()) effects.push_back(std::move(*passed));
   const bool told = present_member(group);
   if (told) effects.push_back({GroupEffect::What::told, group.id(), {}, 0, 0, {}});
-  for (std::size_t begin = 0; begin < effects.size(); begin += effects_per_record_max) {
-    const auto end = std::min(effects.size(), begin + effects_per_record_max);
-    log_effects(
-        group,
-        {effects.begin() + static_cast<std::ptrdiff_t>(begin), effects.begin() + static_cast<std::ptrdiff_t>(end)},
-        now);
-  }
+  log_effects_in_parts(group, effects, now);
   if (told) tell_lost(group, ranges, clean);
   return true;
 }

@@ -154,6 +154,7 @@ void BrokerState::end_session(std::uint64_t id, bool lost, Now now) {
   auto by_source = session_of_source_.find(session.source);
   if (by_source != session_of_source_.end() && by_source->second == id) session_of_source_.erase(by_source);
   if (Source* source = sources_.find(session.source)) sources_.touch(*source);  // idle from here on
+  drop_dead_requests(id);
   sessions_.erase(found);
 }
 

@@ -146,13 +146,17 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
 /// Services that feed one another could fill the disk with what only the next of them can work off, all of them
 /// halted before the oldest segment is free: so who frees that may go on further.
 Tier BrokerState::publishing_tier(const wire::Settle& settle) const {
+  std::uint64_t oldest = ~std::uint64_t{0};
+  for (const wire::Turn& turn : settle.turns) {
+    for (const wire::Settlement& settlement : turn.settlements) oldest = std::min(oldest, settlement.first.offset);
+  }
+  return tier_of_settling(oldest);
+}
+
+/// Of a commit that settles this, the oldest one, and publishes.
+Tier BrokerState::tier_of_settling(std::uint64_t offset) const {
   if (retention_.size() <= drained_segments) return Tier::turn;
-  const std::uint64_t end = retention_[drained_segments - 1].end_offset;
-  const bool drains = std::any_of(settle.turns.begin(), settle.turns.end(), [&](const wire::Turn& turn) {
-    return std::any_of(turn.settlements.begin(), turn.settlements.end(),
-                       [&](const wire::Settlement& settlement) { return settlement.first.offset < end; });
-  });
-  return drains ? Tier::drain : Tier::turn;
+  return offset < retention_[drained_segments - 1].end_offset ? Tier::drain : Tier::turn;
 }
 
 BrokerState::SettlePlan BrokerState::plan_settle(const Session& session, std::span<const SharedBytes> frames) {

@@ -13,6 +13,7 @@
 
 #include "proxy/broker.hpp"
 #include "proxy/broker_config.hpp"
+#include "proxy/dead_request.hpp"
 #include "proxy/group.hpp"
 #include "proxy/ledger.hpp"
 #include "proxy/log.hpp"
@@ -31,7 +32,7 @@ namespace spindle::proxy {
 
 /// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_sources,
 /// broker_publish, broker_settle, broker_groups (attach, hand out, dead letters), broker_admin (what operators ask
-/// for), broker_recovery (state, replay, start).
+/// for), broker_dead (their work on dead letters), broker_recovery (state, replay, start).
 class BrokerState {
  public:
   explicit BrokerState(BrokerConfig config);
@@ -130,6 +131,7 @@ class BrokerState {
   struct SettlePlan;
   void settle(Session& session, const wire::Head& head, std::span<const SharedBytes> frames, Now now);
   Tier publishing_tier(const wire::Settle& settle) const;
+  Tier tier_of_settling(std::uint64_t offset) const;
   SettlePlan plan_settle(const Session& session, std::span<const SharedBytes> frames);
   static std::optional<Error> claim_events(SettlePlan& plan, const wire::Turn& turn);
   void plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
@@ -152,6 +154,7 @@ class BrokerState {
   void log_group(const GroupRecord& record, Now now);
   void log_left(Group& group, const MemberKey& member, Now now);
   void log_effects(Group& group, std::vector<GroupEffect> effects, Now now);
+  void log_effects_in_parts(Group& group, const std::vector<GroupEffect>& effects, Now now);
   MemberKey key_of(const Session& session, std::uint64_t member) const { return {session.source, member}; }
 
   // broker_admin.cpp
@@ -159,6 +162,18 @@ class BrokerState {
   Result<Bytes> do_admin(const wire::Admin& admin, Now now);
   Result<Bytes> admin_groups(const wire::Admin& admin, Now now);
   Bytes group_figures(std::string_view only) const;
+
+  // broker_dead.cpp
+  void admin_dead(Session& session, std::uint64_t answers, const wire::Admin& admin, Now now);
+  void take_dead_reads(std::vector<ReadRequest>& reads);
+  void answer_dead(const DeadRequest& request);
+  void drop_dead_requests(std::uint64_t session);
+  void note_replayed(const DeadRequest& request) const;
+  void on_dead_block(const ReadRequest& read, const spool::Block& block, Now now);
+  void on_dead_read_error(const ReadRequest& read, const Error& error);
+  bool take_letter(DeadRequest& request, Group& group, const spool::Record& record, Now now);
+  bool replay_letter(DeadRequest& request, Group& group, const DeadLetter& letter, Now now);
+  void discard_letters(Group& group, DeadRequest& request, Now now);
 
   // broker_retention.cpp
   std::uint64_t missing_bytes();
@@ -252,6 +267,10 @@ class BrokerState {
   std::mt19937_64 random_;
   wire::Values values_;
   wire::Values packet_values_;
+
+  /// What operators asked that has to be read first.
+  std::map<std::uint64_t, DeadRequest> dead_requests_;
+  std::uint64_t last_dead_request_ = 0;
 
   // the proxy as a source of its own: captured events and dead letters
   std::uint64_t own_epoch_ = 0;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "proxy/group_topics.hpp"
+
 namespace spindle::proxy {
 namespace {
 
@@ -27,7 +29,7 @@ void GroupEffect::read(wire::Cursor& at) {
   at.array("effect");
   group = at.uint("group");
   const std::uint64_t word = at.uint("what");
-  if (word > 5) at.fail(ErrorCode::corrupt, "a group effect is unknown");
+  if (word > 7) at.fail(ErrorCode::corrupt, "a group effect is unknown");
   what = static_cast<What>(word);
   range.begin = at.uint("offset");
   range.end = range.begin + at.uint("count");
@@ -50,15 +52,22 @@ void add_effect(std::vector<GroupEffect>& effects, GroupEffect effect) {
 }
 
 Group::Group(Identity identity, GroupSettings settings, std::uint64_t start, std::uint64_t run)
-    : identity_(std::move(identity)), settings_(settings), run_(run), last_handout_(run << 40), cursor_(start) {
+    : identity_(std::move(identity)),
+      settings_(settings),
+      replay_prefix_(replay_topic(identity_.name, {})),
+      run_(run),
+      last_handout_(run << 40),
+      cursor_(start) {
   done_.add({0, start});
 }
 
 void Group::apply(const GroupEffect& effect, Now now) {
-  if (effect.what == GroupEffect::What::letter) return apply_letter(effect.range);
-  if (effect.what == GroupEffect::What::told) {
-    untold_ = 0;
-    return;
+  switch (effect.what) {  // what is not about its events
+    case GroupEffect::What::letter: return apply_letter(effect.range);
+    case GroupEffect::What::replayed:
+    case GroupEffect::What::discarded: return remove_letters(effect.range);
+    case GroupEffect::What::told: untold_ = 0; return;
+    default: break;
   }
   unblock();
   claimed_.remove(effect.range);
@@ -85,12 +94,17 @@ void Group::apply_letter(Interval range) {
   letter_count_ += range.size();
 }
 
+void Group::remove_letters(Interval range) {
+  if (letter_count_ == 0 || !letters_.intersects(range)) return;
+  std::uint64_t others = 0;
+  for (const Interval& gap : letters_.gaps(range)) others += gap.size();
+  letter_count_ -= range.size() - others;
+  letters_.remove(range);
+}
+
 void Group::apply_lost(const GroupEffect& effect, Now now) {
   const Interval range = effect.range;
-  if (letter_count_ > 0 && letters_.intersects(range)) {
-    letters_.remove(range);
-    letter_count_ = letters_.total();
-  }
+  remove_letters(range);
   for (Member& member : members_) {
     // Copies: taking the last event of a hand-out ends it.
     const auto handouts = member.handouts;
@@ -148,7 +162,9 @@ std::uint64_t Group::needs_from() const {
 
 std::string Group::needs_why() const {
   const std::uint64_t offset = needs_from();
-  if (letters_.contains(offset)) return std::to_string(letter_count_) + " dead letters, to be replayed or discarded";
+  if (letters_.contains(offset))
+    return std::to_string(letter_count_) + " dead letters, to be replayed or discarded (spindle dead list " + name() +
+           ")";
   for (const Member& member : members_) {
     for (const auto& [number, handout] : member.handouts) {
       if (handout.left.contains(offset)) return "pending at " + member.key.source;
@@ -199,19 +215,6 @@ void Group::add_pattern(const wire::Pattern& pattern) {
   if (has_pattern(pattern)) return;
   patterns_.push_back(pattern);
   topics_ = nullptr;
-}
-
-std::shared_ptr<const spool::TopicFilter> Group::topics() {
-  if (topics_ == nullptr) {
-    auto wants = [patterns = patterns_](BytesView topic) {
-      return std::any_of(patterns.begin(), patterns.end(),
-                         [topic](const wire::Pattern& pattern) { return pattern.matches(topic); });
-    };
-    static_assert(group_patterns_max < 1u << 16);
-    topics_ = std::make_shared<spool::TopicFilter>(
-        spool::TopicFilter{.id = identity_.id << 16 | patterns_.size(), .wants = std::move(wants)});
-  }
-  return topics_;
 }
 
 bool Group::has_pattern(const wire::Pattern& pattern) const {

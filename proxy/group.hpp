@@ -59,12 +59,14 @@ struct MemberKey {
 /// events of the range fare alike.
 struct GroupEffect {
   enum class What : std::uint8_t {
-    done = 0,    ///< settled, or buried
-    failed = 1,  ///< an attempt failed; another may begin at not_before_ns
-    bury = 2,    ///< the last attempt failed, or they were rejected: to be copied to the dead letters
-    lost = 3,    ///< settled because they can no longer be delivered: damaged on the disk, or no longer kept
-    letter = 4,  ///< not the group's events: these are its dead letters, which stay until they are dealt with
-    told = 5,    ///< no range: a member was told of all that was lost so far
+    done = 0,       ///< settled, or buried
+    failed = 1,     ///< an attempt failed; another may begin at not_before_ns
+    bury = 2,       ///< the last attempt failed, or they were rejected: to be copied to the dead letters
+    lost = 3,       ///< settled because they can no longer be delivered: damaged on the disk, or no longer kept
+    letter = 4,     ///< not the group's events: these are its dead letters, which stay until they are dealt with
+    told = 5,       ///< no range: a member was told of all that was lost so far
+    replayed = 6,   ///< its dead letters that an operator had handed to it again: they are letters no more
+    discarded = 7,  ///< its dead letters that an operator gave up
   };
   What what = What::done;
   std::uint64_t group = 0;
@@ -188,6 +190,9 @@ class Group {
   void settle(const MemberKey& key, const wire::Settlement& settlement, Now now, std::vector<GroupEffect>& effects);
   bool extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now);
 
+  /// The topic that members see: the original one of an event that was replayed to this group.
+  std::string_view topic_for_members(std::string_view stored) const;
+
   // --- handing out --------------------------------------------------------------------------------------------
   struct Wanted {
     std::uint64_t offset = 0;
@@ -229,8 +234,9 @@ class Group {
   std::vector<Loss> untold_losses() const {
     return {losses_.end() - static_cast<std::ptrdiff_t>(untold_), losses_.end()};
   }
-  /// Dead letters that it keeps, and the oldest of them.
+  /// Dead letters that it keeps, which they are, and the oldest of them.
   std::uint64_t letters() const { return letter_count_; }
+  const IntervalSet& letter_offsets() const { return letters_; }
   Interval oldest_letter() const;
   /// The log is needed from here on: unsettled events and dead letters; and what is in the way there, for people.
   std::uint64_t needs_from() const;
@@ -292,6 +298,7 @@ class Group {
   std::uint64_t attempt_of(std::uint64_t offset) const;
   void apply_done(Interval range);
   void apply_letter(Interval range);
+  void remove_letters(Interval range);
   void apply_lost(const GroupEffect& effect, Now now);
   void apply_failed(const GroupEffect& effect, Now now);
   void note_loss(Loss loss);
@@ -360,6 +367,7 @@ class Group {
   IntervalSet letters_;
   std::uint64_t letter_count_ = 0;  // the total of letters_
   // not logged: rebuilt from the above
+  std::string replay_prefix_;
   std::uint64_t run_ = 0;
   std::uint64_t last_handout_ = 0;
   /// Events that an earlier run of the proxy may have handed out are below.

@@ -80,10 +80,6 @@ void Group::offer_again(const spool::Record& record, std::size_t records_left, N
   }
 }
 
-bool Group::wants_topic(std::string_view topic) const {
-  return std::any_of(patterns_.begin(), patterns_.end(), [&](const wire::Pattern& p) { return p.matches(topic); });
-}
-
 /// Moves the cursor over what no pattern wants; `record` holds it, or it was not even read.
 void Group::pass_over(std::uint64_t end, const spool::Record* record) {
   while (cursor_ < end) {
@@ -216,15 +212,16 @@ std::uint64_t share_of(std::uint64_t events, std::size_t records_left, std::size
 /// Events without keys go to the members with room, in turn.
 std::uint64_t Group::hand_out_free(const spool::Record& record, Interval range, std::uint64_t attempt,
                                    std::size_t records_left, Now now, std::vector<HandedOut>& out) {
+  const std::string_view topic = topic_for_members(record.topic);
   const Handout like{{}, attempt, bytes_each(record), false};
   const std::uint64_t share = share_of(range.size(), records_left, members_.size());
   while (range.begin < range.end) {
     bool anybody = false;
-    const bool queue = range.end > cursor_ && !parked_.empty() && parked_.contains(record.topic);
-    Member* member = next_with_room(record.topic, anybody);
+    const bool queue = range.end > cursor_ && !parked_.empty() && parked_.contains(topic);
+    Member* member = next_with_room(topic, anybody);
     if (member == nullptr || queue) {  // behind those of its topic that wait already
-      const bool aside = !anybody || queue || has_room_besides(record.topic);
-      return aside && park(record.topic, range, attempt) ? range.end : range.begin;
+      const bool aside = !anybody || queue || has_room_besides(topic);
+      return aside && park(topic, range, attempt) ? range.end : range.begin;
     }
     const std::uint64_t room_bytes =
         member->credit_bytes > member->pending_bytes ? member->credit_bytes - member->pending_bytes : 1;
@@ -242,6 +239,7 @@ std::uint64_t Group::hand_out_free(const spool::Record& record, Interval range, 
 /// Events with keys: each to whoever has one of its key, or to the next in turn; one that may not go yet waits.
 std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range, std::size_t records_left, Now now,
                                     std::vector<HandedOut>& out) {
+  const std::string_view topic = topic_for_members(record.topic);
   const bool fresh = range.begin >= cursor_;
   const std::uint64_t share = share_of(range.size(), records_left, members_.size());
   Run run;
@@ -271,7 +269,7 @@ std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range,
     }
     if (leave.only) {
       Member* holder = at_seat(*leave.only);
-      if (holder != nullptr && holder->matches(record.topic)) {
+      if (holder != nullptr && holder->matches(topic)) {
         if (holder->has_room()) {
           add(*holder, offset, key);
         } else if (fresh && members_.size() == 1) {
@@ -287,14 +285,14 @@ std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range,
     bool anybody = true;
     Member* member = run.member;
     if (member == nullptr || !member->has_room() || run.range.size() >= share) {
-      member = next_with_room(record.topic, anybody);
+      member = next_with_room(topic, anybody);
     }
     if (member != nullptr) {
       add(*member, offset, key);
       continue;
     }
-    if (anybody && !has_room_besides(record.topic)) break;
-    if (!park(record.topic, {offset, offset + 1}, attempt_of(offset))) break;
+    if (anybody && !has_room_besides(topic)) break;
+    if (!park(topic, {offset, offset + 1}, attempt_of(offset))) break;
     order_.hold(key, offset, KeyOrder::Until::due);
   }
   finish_run();

@@ -2,6 +2,7 @@
 
 #include <variant>
 
+#include "proxy/group_topics.hpp"
 #include "spindle/spool/record.hpp"
 
 namespace spindle::proxy {
@@ -23,7 +24,9 @@ std::optional<LiveCopies::Copy> LiveCopies::next() {
       while (step != nullptr && position_ < step->bytes.size()) {
         const auto parsed = spool::view_record(BytesView(step->bytes).substr(position_));
         position_ += parsed.size;
-        if (parsed.record.kind == spool::Kind::events) return Copy{batch, parsed.record.topic, parsed.record.body};
+        if (parsed.record.kind == spool::Kind::events && !is_replay_topic(parsed.record.topic)) {
+          return Copy{batch, parsed.record.topic, parsed.record.body};
+        }
       }
       ++step_;
       position_ = 0;

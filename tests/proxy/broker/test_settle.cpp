@@ -305,6 +305,7 @@ TEST_CASE("a dead letter is the event with what became of it") {
   header.epoch = client.epoch;
   header.event_class = wire::EventClass::durable;
   header.topic_count = 40;
+  header.time_ns = 1'234;
   client.publish({{SharedBytes::own("a"), SharedBytes::own(builder.finish(header))}});
   client.attach("g", {"a"});
   const auto held = client.deliveries();
@@ -331,7 +332,9 @@ TEST_CASE("a dead letter is the event with what became of it") {
                                                   {"deadgroup", "g"},
                                                   {"deadtopic", "a"},
                                                   {"deadoffset", "0"},
-                                                  {"deadid", "shop/1@" + std::to_string(client.epoch) + "/a/40"}};
+                                                  {"deadid", "shop/1@" + std::to_string(client.epoch) + "/a/40"},
+                                                  {"deadtime", "1234"},
+                                                  {"deadreplays", "0"}};
   REQUIRE(found == wanted);
 
   TestClient undertaker(proxy, "shop/2");
