@@ -15,7 +15,7 @@ constexpr const char* footer =
     "LAG      events not delivered yet, or to be delivered again; an upper bound, as events on other topics in\n"
     "         between are counted too\n"
     "PENDING  events delivered and not settled yet\n"
-    "DEAD     events that became dead letters so far (spindle sub '_spindle.dead.NAME' --group …)\n"
+    "DEAD     events that became dead letters so far (spindle dead list NAME: those that are kept)\n"
     "LOST     events that the group never got: damaged on the disk, or no longer kept (--json says which)\n"
     "KEEPS    how much of the spool, from its oldest unsettled event or dead letter to the end\n"
     "STALLED  why the group hands nothing out although it could\n"
