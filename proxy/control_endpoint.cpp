@@ -86,6 +86,7 @@ Result<void> ControlEndpoint::turn() {
   tick(*drained);
   commit();
   read_log();
+  commit();  // what was decided because of what was read: else it would wait for the next message
   auto sent = send();
   offer_copies();
   return sent;
