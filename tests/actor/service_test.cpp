@@ -225,6 +225,36 @@ TEST_CASE("an event that does not decode becomes a dead letter that a group can 
   CHECK(stop(service) == 0);
 }
 
+TEST_CASE("a dead letter that is replayed reaches its handler as the event it was, under the same id") {
+  Site site;
+  site.proxy.start();
+  std::vector<std::string> handled;  // what Meta said each time
+  Seen calls;
+  Seen dead;
+  Seen others;
+  Service service("undertaker", site.options());
+  service.add<Custom>([&](Custom& self) {
+    self.group("fussy", {.max_attempts = 1}).on([&](const Ping& ping, const Meta& meta) {
+      handled.push_back(meta.id() + " " + std::string(meta.topic()) + " " + std::string(meta.source()));
+      calls.add(ping.number);
+      if (calls.numbers().size() == 1) throw std::runtime_error("not today");
+    });
+    self.group("others").on([&](const Ping& ping) { others.add(ping.number); });
+    self.group("dead").on_raw("_spindle.dead.fussy", [&](const RawEvent&, const Meta&) { dead.add(1); });
+  });
+  start(service);
+  REQUIRE(service.publish(Ping{7}));
+  REQUIRE(dead.wait_for_count(1));
+  const std::string replay = SPINDLE_PROGRAM " dead replay fussy --all --yes --proxy " + site.proxy.endpoint();
+  REQUIRE(std::system((replay + " > /dev/null").c_str()) == 0);
+  REQUIRE(calls.wait_for_count(2));
+  CHECK(stop(service) == 0);
+  CHECK(calls.numbers() == std::vector{7, 7});
+  REQUIRE(handled.size() == 2);
+  CHECK(handled[0] == handled[1]);
+  CHECK(others.numbers() == std::vector{7});
+}
+
 TEST_CASE("live events reach on_live handlers, in packets or one by one") {
   Site site;
   site.proxy.start();

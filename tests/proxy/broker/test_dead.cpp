@@ -171,8 +171,8 @@ std::uint64_t stored_on(BrokerDriver& proxy, const std::string& topic) {
 
 /// Events 0, 1, … on "orders.placed", all rejected by group g.
 struct World {
-  explicit World(std::uint64_t letters, BrokerDriver::Setup setup = {})
-      : proxy(std::move(setup)), producer(proxy, "shop/1"), consumer(proxy, "m/1") {
+  explicit World(std::uint64_t letters, BrokerDriver::Setup setup = {}, std::vector<std::string> patterns = {">"})
+      : proxy(std::move(setup)), producer(proxy, "shop/1"), consumer(proxy, "m/1", "g", std::move(patterns)) {
     producer.hello();
     for (std::uint64_t begin = 0; begin < letters; begin += 100) {
       Numbers events;
@@ -329,6 +329,29 @@ TEST_CASE("a replayed event that fails again is a letter of the same event, whic
     CHECK(now.letters[0].id == first.id);
     CHECK(now.letters[0].replays == replays);
   }
+}
+
+TEST_CASE("a replay among many events that the group does not want is found by the topic index, and by its group") {
+  BrokerDriver::Setup setup;
+  setup.segment_bytes = 1 << 18;
+  setup.tail_cache_bytes = 0;
+  World world(3, setup, {"orders.*"});
+  Consumer nosy(world.proxy, "o/1", "nosy", {"_spindle.>"});
+  CHECK(nosy.ack_all() == 3);  // the letters
+  nosy.client.send(wire::Detach{1});
+  world.consumer.client.send(wire::Detach{1});
+  const auto fill = [&] {
+    for (int i = 0; i < 400; ++i) world.producer.publish("noise", Numbers(500, 7));
+  };
+  fill();
+  Operator op(world.proxy);
+  REQUIRE(op.replay({{world.first, 3}}).done == 3);
+  fill();
+  world.proxy.restart();
+  world.consumer.again();
+  nosy.again();
+  CHECK(events_of(world.consumer.client.deliveries()) == Numbers{0, 1, 2});
+  CHECK(nosy.client.deliveries().empty());
 }
 
 TEST_CASE("a replayed event waits for a member that handles its topic") {
