@@ -242,6 +242,7 @@ void BrokerState::on_read_error(const ReadRequest& request, const Error& error) 
 }
 
 void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
+  if (request.dead_request != 0) return on_dead_read_error(request, error);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
