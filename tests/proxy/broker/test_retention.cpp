@@ -378,7 +378,11 @@ TEST_CASE("what was trimmed for a full disk counts before the disk is measured a
 
 TEST_CASE("what a group only passed over is logged before it is trimmed, and is no loss after a restart") {
   World world(small_segments({0s, 0, false}));
-  { Consumer consumer(world, "m/1", {}, 0); }
+  {
+    Consumer consumer(world, "m/1");
+    consumer.client.send(wire::Detach{1});
+    REQUIRE(consumer.client.take<wire::Detached>());
+  }
   world.fill(6, "b");
   Consumer consumer(world, "m/1");  // its group wants "a" only, and passes over all of it without a new segment
   world.pass(5s, {&consumer.client});
