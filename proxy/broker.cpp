@@ -186,7 +186,7 @@ void BrokerState::on_space(std::uint64_t free_bytes) {
   if (ledger_->durable_batch() >= removing_batch_) removing_batch_ = 0;
 }
 
-std::optional<Instant> BrokerState::next_deadline() const {
+std::optional<Instant> BrokerState::next_deadline() {
   std::optional<Instant> next;
   auto consider = [&](Instant when) { next = next ? std::min(*next, when) : when; };
   for (const auto& [id, session] : sessions_) {
@@ -197,9 +197,7 @@ std::optional<Instant> BrokerState::next_deadline() const {
   if (ledger_->has_log() && sources_.size() > 0) {
     consider(forgetting_ ? Instant{} : source_clock_since_ + source_clock_interval());
   }
-  for (const auto& [id, group] : groups_) {
-    if (auto due = group->next_due()) consider(*due);
-  }
+  if (auto due = groups_.next_due()) consider(*due);
   return next;
 }
 

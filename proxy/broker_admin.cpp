@@ -26,6 +26,7 @@ void BrokerState::admin(Session& session, const wire::Head& head, Now now) {
   const std::uint64_t answers = head.envelope().number;
   auto admin = wire::decode<wire::Admin>(head);
   if (!admin) return send_error(session, answers, admin.error());
+  groups_.catch_up();
   auto body = do_admin(*admin, now);
   if (!body) return send_error(session, answers, body.error());
   send(session, wire::AdminReply{answers, std::move(*body)}, ledger_->decided_batch());

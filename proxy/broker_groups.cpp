@@ -90,7 +90,7 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     made->write(to);
     log_group(create, now);
     last_group_ = made->id();
-    group = groups_.emplace(made->id(), std::move(made)).first->second.get();
+    group = &groups_.add(std::move(made));
   }
   for (const wire::Pattern& pattern : patterns) {
     if (group->has_pattern(pattern)) continue;
@@ -133,14 +133,14 @@ void BrokerState::extend(Session& session, const wire::Head& head, Now now) {
   }
 }
 
-Group* BrokerState::group_of(const Session& session, std::uint64_t member) const {
+Group* BrokerState::group_of(const Session& session, std::uint64_t member) {
   auto found = session.groups.find(member);
   return found == session.groups.end() ? nullptr : groups_.at(found->second).get();
 }
 
 Group* BrokerState::group_named(std::string_view name) {
-  for (auto& [id, group] : groups_) {
-    if (group->name() == name) return group.get();
+  for (const auto& [id, group] : std::as_const(groups_)) {
+    if (group->name() == name) return groups_.at(id).get();
   }
   return nullptr;
 }
@@ -176,18 +176,20 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
 
 void BrokerState::tick_groups(Now now) {
   // Without space to log them, deadlines, retries that are due and burials wait.
-  full_ = !ledger_->has_space(Tier::bare, small_record_bytes_max);
-  for (const auto& [id, group] : groups_) group->burials_wait = full_;
+  const bool was_full = std::exchange(full_, !ledger_->has_space(Tier::bare, small_record_bytes_max));
+  if (full_ || was_full) {
+    for (auto& [id, group] : groups_) group->burials_wait = full_;
+  }
   if (full_) return;
   for (const Leaving& leaving : std::exchange(leaving_, {})) {
     if (auto group = groups_.find(leaving.group); group != groups_.end()) {
       leave(*group->second, leaving.member, leaving.lost, now);
     }
   }
-  for (auto& [id, group] : groups_) {
-    if (auto due = group->next_due(); !due || *due > now.instant) continue;
-    for (const MemberKey& missing : group->take_missing(now)) log_left(*group, missing, now);
-    log_effects(*group, group->tick(now), now);
+  for (const std::uint64_t id : groups_.due(now)) {
+    Group& group = *groups_.at(id);
+    for (const MemberKey& missing : group.take_missing(now)) log_left(group, missing, now);
+    log_effects(group, group.tick(now), now);
   }
 }
 
@@ -195,9 +197,10 @@ std::vector<ReadRequest> BrokerState::take_reads(Now now) {
   flush_answers();  // a member learns that its retry is stored before it gets what comes behind it
   std::vector<ReadRequest> reads;
   if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
-  for (const auto& [id, group] : groups_) {
+  groups_.set_durable_end(ledger_->durable_end());
+  for (Group* group : groups_.readers(ledger_->next_offset(), now)) {
     if (auto wanted = group->wants(ledger_->durable_end(), now)) {
-      reads.push_back({id, wanted->offset, read_bytes_max, group->topics(), wanted->at_offset});
+      reads.push_back({group->id(), wanted->offset, read_bytes_max, group->topics(), wanted->at_offset});
     }
   }
   return reads;

@@ -195,6 +195,7 @@ void BrokerState::resume(Session& session, const wire::Head& head) {
 }
 
 void BrokerState::append_events(BytesView topic, BytesView packet, std::uint32_t count) {
+  groups_.note_append(topic, ledger_->next_offset());
   ledger_->log().append(spool::Kind::events, topic, packet, count);
 }
 

@@ -52,8 +52,7 @@ Result<void> BrokerState::restore(BytesView state, Now now) {
   for (std::uint64_t i = 0; i < groups; ++i) {
     auto group = Group::read(from, run_, now);
     if (!group) return corrupt(group.error().text);
-    const std::uint64_t id = group->id();
-    groups_[id] = std::make_unique<Group>(std::move(*group));
+    groups_.add(std::make_unique<Group>(std::move(*group)));
   }
   return {};
 }
@@ -136,7 +135,7 @@ Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
     auto group = Group::read(value, run_, now);
     if (!group) return fail(group.error());
     last_group_ = std::max(last_group_, group->id());
-    groups_[group->id()] = std::make_unique<Group>(std::move(*group));
+    groups_.add(std::make_unique<Group>(std::move(*group)));
     return {};
   }
   auto found = groups_.find(change->group);
@@ -185,7 +184,10 @@ void BrokerState::start(std::optional<Broker::Log> log, Now now) {
     appender = std::move(log->appender);
   }
   ledger_ = std::make_unique<Ledger>(std::move(appender), disk,
-                                     Ledger::Owner{[this] { return state(); },
+                                     Ledger::Owner{[this] {
+                                                     groups_.catch_up();
+                                                     return state();
+                                                   },
                                                    [this](const spool::SegmentHeader& next, WallNs last) {
                                                      retention_.roll(next, last);
                                                      rolled_ = true;

@@ -13,7 +13,7 @@
 
 #include "proxy/broker.hpp"
 #include "proxy/broker_config.hpp"
-#include "proxy/group.hpp"
+#include "proxy/group_table.hpp"
 #include "proxy/ledger.hpp"
 #include "proxy/log.hpp"
 #include "proxy/log_records.hpp"
@@ -69,7 +69,7 @@ class BrokerState {
   // broker_retention.cpp
   void retain(Now now);
 
-  std::optional<Instant> next_deadline() const;
+  std::optional<Instant> next_deadline();
 
   Ledger& ledger() { return *ledger_; }
 
@@ -143,7 +143,7 @@ class BrokerState {
   void detach(Session& session, const wire::Head& head, Now now);
   void credit(Session& session, const wire::Head& head);
   void extend(Session& session, const wire::Head& head, Now now);
-  Group* group_of(const Session& session, std::uint64_t member) const;
+  Group* group_of(const Session& session, std::uint64_t member);
   Group* group_named(std::string_view name);
   void deliver(Group& group, const std::vector<HandedOut>& handed, const spool::Block& block);
   void bury(Group& group, const std::vector<Burial>& burials, Now now);
@@ -226,7 +226,7 @@ class BrokerState {
 
   // logged: part of the state at the head of each segment
   SourceTable sources_{outcome_bytes_max};
-  std::map<std::uint64_t, std::unique_ptr<Group>> groups_;
+  GroupTable groups_;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_group_ = 0;
   std::uint64_t run_ = 0;

@@ -203,6 +203,8 @@ class Group {
   /// Records of events in offset order, of those from `from` (as wanted) to `next`. What is missing between them is
   /// passed over: the patterns must not want it. Views in the result point at them.
   Offered offer(std::uint64_t from, const std::vector<spool::Record>& records, std::uint64_t next, Now now);
+  /// No event from its position to `end` is wanted: it need not read them.
+  void pass_unwanted_to(std::uint64_t end) { pass_over(end, nullptr); }
   /// Deadlines that have passed and retries that are due.
   std::vector<GroupEffect> tick(Now now);
   std::optional<Instant> next_due() const;

@@ -47,10 +47,17 @@ class Bench {
       reader_->note_durable(decided->batch);
       broker_.on_durable(decided->number, now_);
     }
-    for (const ReadRequest& request : broker_.take_reads(now_)) {
-      auto block = read_for(request, *reader_, broker_.durable_end());
-      REQUIRE(block);
-      broker_.on_block(request, *block, now_);
+    broker_.on_tick(now_);
+    (void)broker_.next_deadline();
+    constexpr int read_rounds_max = 16;
+    for (int round = 0; round < read_rounds_max; ++round) {
+      const auto requests = broker_.take_reads(now_);
+      if (requests.empty()) break;
+      for (const ReadRequest& request : requests) {
+        auto block = read_for(request, *reader_, broker_.durable_end());
+        REQUIRE(block);
+        broker_.on_block(request, *block, now_);
+      }
     }
     return broker_.take_outgoing();
   }
@@ -67,11 +74,12 @@ class Bench {
     }
   }
 
-  void attach() {
+  void attach() { attach(1, "g", "in"); }
+  void attach(std::uint64_t member, const std::string& group, const std::string& pattern) {
     wire::Attach attach;
-    attach.member = 1;
-    attach.group = "g";
-    attach.patterns = {"in"};
+    attach.member = member;
+    attach.group = group;
+    attach.patterns = {pattern};
     attach.credit_events = group_credit;
     attach.credit_bytes = 1u << 30;
     send(attach);
@@ -88,11 +96,11 @@ class Bench {
     return {SharedBytes::own(topic), SharedBytes::own(builder.finish(header))};
   }
 
-  void publish(std::size_t packets) {
+  void publish(std::size_t packets, std::size_t packets_per_turn = 16) {
     const auto one = packet("in", events_per_packet);
-    for (std::size_t i = 0; i < packets; ++i) {
+    for (std::size_t i = 1; i <= packets; ++i) {
       send(wire::Publish{next_commit++}, {one});
-      if (i % 16 == 15) turn();
+      if (i % packets_per_turn == 0) turn();
     }
     turn();
   }
@@ -126,6 +134,17 @@ TEST_CASE("publish, packets of 600 events of 100 bytes", "[.][bench]") {
   bench.publish(1'000);
   constexpr std::size_t packets = 10'000;
   report("events published", packets * events_per_packet, [&] { bench.publish(packets); });
+}
+
+TEST_CASE("publish beside 1,000 idle groups, one packet a turn", "[.][bench]") {
+  for (const bool idle : {false, true, false, true}) {  // the first one pays for new memory
+    Bench bench;
+    bench.hello();
+    for (std::uint64_t i = 1; idle && i <= 1'000; ++i) bench.attach(i, "idle-" + std::to_string(i), "out");
+    bench.publish(1'000, 1);
+    constexpr std::size_t packets = 10'000;
+    report(idle ? "turns with them" : "turns without", packets, [&] { bench.publish(packets, 1); });
+  }
 }
 
 TEST_CASE("deliver and acknowledge in runs", "[.][bench]") {
