@@ -10,10 +10,17 @@ void bench_live(int rounds, double seconds);
 void bench_durable(int rounds, std::uint64_t events);
 /// One synchronous durable publish, beside one fdatasync plus one raw ROUTER/DEALER round trip.
 void bench_sync(int rounds, std::uint64_t events);
-/// Deliver and settle of a backlog by one member, with handlers that only count.
+/// Deliver and settle with handlers that only count: a backlog by one member and by two, and by one member while it
+/// is published; beside raw libzmq with the packets that occurred.
 void bench_deliver(int rounds, std::uint64_t events);
+/// Deliver and settle of a backlog of events with keys and without.
+void bench_keys(int rounds, std::uint64_t events);
+/// A backlog delivered to 1 to 100 groups that all want all of it, beside raw libzmq with the same packets.
+void bench_fanout(int rounds, std::uint64_t events);
 /// Turns that consume one event and publish one, both durable.
 void bench_turns(int rounds, std::uint64_t events);
+/// One producer that does not wait, with 1,000 groups that do nothing and without them.
+void bench_idle(int rounds, std::uint64_t events);
 /// A proxy that is started on a spool of `bytes` with 1,000 groups, nothing of it in memory.
 void bench_recovery(int rounds, std::uint64_t bytes);
 /// A new group that wants one event in 10,000 of a backlog, on a proxy that was just started; beside the same without

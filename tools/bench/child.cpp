@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -116,6 +117,19 @@ Memory Proxy::memory() const {
     if (line.starts_with("VmHWM:")) memory.peak_mib = std::stod(line.substr(6)) / 1024;
   }
   return memory;
+}
+
+double Proxy::cpu_seconds() const {
+  std::ifstream stat("/proc/" + std::to_string(child_.pid()) + "/stat");
+  std::string line;
+  std::getline(stat, line);
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;  // utime and stime are fields 14 and 15
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 std::string proxy_program() {

@@ -50,6 +50,8 @@ class Proxy {
   /// The directory of its spool.
   std::string spool() const { return directory_ + "/spool"; }
   Memory memory() const;
+  /// What it has computed so far.
+  double cpu_seconds() const;
 
  private:
   std::string directory_;

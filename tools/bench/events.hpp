@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,16 @@ struct DurableTick {
   static constexpr std::string_view topic = "bench.durable";
   static constexpr bool durable = true;
   std::string p = std::string(95, 'x');
+  MSGPACK_DEFINE_MAP(p)
+};
+
+/// The same with one of many keys.
+struct KeyedTick {
+  static constexpr std::string_view topic = "bench.keyed";
+  static constexpr bool durable = true;
+  std::string p = std::string(95, 'x');
+  std::uint64_t key_number = 0;
+  std::uint64_t key() const { return key_number; }
   MSGPACK_DEFINE_MAP(p)
 };
 

@@ -1,86 +1,91 @@
-// Groups: a backlog delivered to one member and settled, and turns that publish.
-#include <atomic>
-#include <chrono>
+// Groups: events delivered and settled, and turns that publish.
+#include <cstdio>
 
-#include "spindle/spindle.hpp"
 #include "tools/bench/bench.hpp"
 #include "tools/bench/child.hpp"
-#include "tools/bench/events.hpp"
+#include "tools/bench/members.hpp"
 #include "tools/bench/producer.hpp"
+#include "tools/bench/raw_fanout.hpp"
 #include "tools/bench/report.hpp"
 
 namespace spindle::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Handles = Members::Handles;
 
-/// Counts what it consumes from the first event on, and publishes as much if asked to.
-class Consumer final : public Actor {
- public:
-  Consumer(ActorContext& context, std::uint64_t events, bool publishes, std::atomic<bool>& done)
-      : Actor(context), events_(events), publishes_(publishes), done_(done) {
-    GroupOptions options;
-    options.credit_events = 32'768;
-    options.credit_bytes = 8 * 1024 * 1024;
-    group("bench", options).on(&Consumer::consume);
-  }
-
-  Clock::time_point begin() const { return begin_; }
-
- private:
-  void consume(const DurableTick&) {
-    if (count_++ == 0) begin_ = Clock::now();
-    if (publishes_) (void)publish(tock_);
-    if (count_ != events_) return;
-    done_.store(true);
-    done_.notify_all();
-  }
-
-  std::uint64_t events_;
-  bool publishes_;
-  std::atomic<bool>& done_;
-  DurableTock tock_;
-  std::uint64_t count_ = 0;
-  Clock::time_point begin_;
-};
-
-/// Events a second from the first handled to all settled.
-double consume(const Proxy& proxy, std::uint64_t events, bool publishes) {
-  Child consumer = Child::fork([&] {
-    std::atomic<bool> done{false};
-    Service service("consumer", options_for(proxy.endpoint()));
-    const Consumer& actor = service.add<Consumer>(events, publishes, done);
-    if (!service.start()) return 1;
-    done.wait(false);
-    service.stop();
-    const int code = service.wait();  // returns when everything is settled
-    std::printf("%.0f\n",
-                static_cast<double>(events) / std::chrono::duration<double>(Clock::now() - actor.begin()).count());
-    return code;
-  });
-  return std::stod("0" + consumer.line());
+/// All was published before the first member comes.
+double from_backlog(const Proxy& proxy, std::uint64_t events, Handles handles, int processes) {
+  if (publish_pipelined(proxy.endpoint(), events, handles == Handles::keyed) == 0) return 0;
+  Members members(proxy.endpoint(), handles, processes, 1);
+  return members.settle(events);
 }
 
-void bench_consumer(int rounds, std::uint64_t events, bool publishes, Series series) {
-  double rss = 0;
-  for (int round = 0; round < rounds; ++round) {
-    const Proxy proxy(true);
-    if (publish_pipelined(proxy.endpoint(), events) == 0) return;
-    series.rounds.push_back(consume(proxy, events, publishes));
-    rss = proxy.memory().resident_mib;
-  }
-  print(series);
-  std::printf("  resident memory of the proxy afterwards: %.0f MiB\n", rss);
+double from_backlog(std::uint64_t events, Handles handles, int processes) {
+  const Proxy proxy(true);
+  return from_backlog(proxy, events, handles, processes);
+}
+
+/// The member is there before the first event.
+double caught_up(const Proxy& proxy, std::uint64_t events) {
+  Members members(proxy.endpoint(), Handles::ticks, 1, 1);
+  if (!members.wait_until_joined() || publish_pipelined(proxy.endpoint(), events) == 0) return 0;
+  return members.settle(events);
 }
 
 }  // namespace
 
 void bench_deliver(int rounds, std::uint64_t events) {
-  bench_consumer(rounds, events, false, {"deliver and settle, one member, backlog", "events/s", {}});
+  Series one{"deliver and settle, one member, backlog", "events/s", {}};
+  Series two{"the same, two members", "events/s", {}};
+  Series raw_packets{"raw libzmq ROUTER-DEALER, packets of the backlog", "events/s", {}};
+  Series live{"publish, deliver and settle, one member", "events/s", {}};
+  Series raw_live{"raw libzmq ROUTER-DEALER, packets of that", "events/s", {}};
+  Series resident{"resident memory of the proxy after the backlog", "MiB", {}};
+  for (int round = 0; round < rounds; ++round) {
+    {
+      const Proxy proxy(true);
+      one.rounds.push_back(from_backlog(proxy, events, Handles::ticks, 1));
+      resident.rounds.push_back(proxy.memory().resident_mib);
+      raw_packets.rounds.push_back(raw_fanout(packet_sizes(proxy.spool()), 1));
+    }
+    two.rounds.push_back(from_backlog(events, Handles::ticks, 2));
+    const Proxy proxy(true);
+    live.rounds.push_back(caught_up(proxy, events));
+    raw_live.rounds.push_back(raw_fanout(packet_sizes(proxy.spool()), 1));
+  }
+  print(one);
+  print(raw_packets);
+  print_ratio(one, raw_packets);
+  print(two);
+  print_ratio(two, one);
+  print(live);
+  print(raw_live);
+  print_ratio(live, raw_live);
+  print(resident);
+}
+
+void bench_keys(int rounds, std::uint64_t events) {
+  Series plain{"deliver and settle, no keys", "events/s", {}};
+  Series keyed{"deliver and settle, 10,000 keys", "events/s", {}};
+  Series two{"the same, two members", "events/s", {}};
+  for (int round = 0; round < rounds; ++round) {
+    plain.rounds.push_back(from_backlog(events, Handles::ticks, 1));
+    keyed.rounds.push_back(from_backlog(events, Handles::keyed, 1));
+    two.rounds.push_back(from_backlog(events, Handles::keyed, 2));
+  }
+  print(plain);
+  print(keyed);
+  print(two);
+  print_ratio(keyed, plain);
+  print_ratio(two, plain);
 }
 
 void bench_turns(int rounds, std::uint64_t events) {
-  bench_consumer(rounds, events, true, {"turns: consume one, publish one", "turns/s", {}});
+  Series turns{"turns: consume one, publish one", "turns/s", {}};
+  for (int round = 0; round < rounds; ++round) {
+    turns.rounds.push_back(from_backlog(events, Handles::turns, 1));
+  }
+  print(turns);
 }
 
 }  // namespace spindle::bench

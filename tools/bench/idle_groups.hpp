@@ -1,5 +1,8 @@
 #pragma once
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,17 @@ class Stuck final : public Actor {
 
   std::vector<Delivery> kept_;
 };
+
+/// A member of the groups until its process is killed; prints "joined" when it is one.
+template <class A>
+int stay(const Options& options) {
+  Service service("idle", options);
+  service.add<A>();
+  if (!service.start() || !service.wait_until_ready(std::chrono::seconds(60))) return 1;
+  std::printf("joined\n");
+  std::fflush(stdout);
+  while (true) ::pause();
+}
 
 /// Runs a service with one actor of type A, in this process, until its groups are joined; then it leaves.
 template <class A>

@@ -11,8 +11,13 @@ int main(int argc, char** argv) {
       "live      PUB to handler, beside raw PUB - zmq_proxy - SUB\n"
       "durable   one producer that does not wait, beside a plain loop of the writes and fdatasyncs that it caused\n"
       "sync      one publish at a time, beside one fdatasync plus one ROUTER/DEALER round trip\n"
-      "deliver   a backlog delivered to one member and settled\n"
+      "deliver   events delivered and settled: a backlog by one member and by two, and by one while it is "
+      "published,\n"
+      "          beside raw libzmq ROUTER - DEALER with the packets that occurred\n"
+      "keys      a backlog delivered and settled, of events with keys and without\n"
+      "fanout    a backlog delivered to 1 to 100 groups, beside raw libzmq ROUTER - DEALERs with the same packets\n"
       "turns     turns that consume one event and publish one, both durable\n"
+      "idle      one producer that does not wait, with 1,000 groups that do nothing and without them\n"
       "recovery  a start on a large spool that is not in memory, up to the first acknowledged publish\n"
       "memory    of a proxy with a backlog and 1,000 idle groups\n"
       "narrow    a group that wants one event in 10,000 of a backlog, beside the same without topic indexes\n\n"
@@ -24,11 +29,14 @@ int main(int argc, char** argv) {
   double seconds = 2;
   std::uint64_t events = 2'000'000;
   app.add_option("which", which, "Benchmarks to run")
-      ->check(CLI::IsMember({"live", "durable", "sync", "deliver", "turns", "recovery", "memory", "narrow"}))
+      ->check(CLI::IsMember(
+          {"live", "durable", "sync", "deliver", "keys", "fanout", "turns", "idle", "recovery", "memory", "narrow"}))
       ->capture_default_str();
   app.add_option("--rounds", rounds, "Rounds of each")->capture_default_str();
   app.add_option("--seconds", seconds, "Length of a live round")->capture_default_str();
-  app.add_option("--events", events, "Events of a durable, deliver or turns round")->capture_default_str();
+  app.add_option("--events", events,
+                 "Events of a round of durable, deliver, keys, turns or idle; of fanout, over all groups")
+      ->capture_default_str();
   double gigabytes = 10;
   app.add_option("--gigabytes", gigabytes, "Size of the spool of a recovery round")->capture_default_str();
   std::uint64_t backlog = 10'000'000;
@@ -40,7 +48,10 @@ int main(int argc, char** argv) {
     if (name == "durable") bench::bench_durable(rounds, events);
     if (name == "sync") bench::bench_sync(rounds, 2'000);
     if (name == "deliver") bench::bench_deliver(rounds, events);
+    if (name == "keys") bench::bench_keys(rounds, events);
+    if (name == "fanout") bench::bench_fanout(rounds, events);
     if (name == "turns") bench::bench_turns(rounds, events);
+    if (name == "idle") bench::bench_idle(rounds, events);
     if (name == "recovery") bench::bench_recovery(rounds, static_cast<std::uint64_t>(gigabytes * 1e9));
     if (name == "memory") bench::bench_memory(backlog);
     if (name == "narrow") bench::bench_narrow(rounds, backlog);

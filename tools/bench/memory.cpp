@@ -1,6 +1,4 @@
 // What the proxy has in memory when a long backlog waits for many groups.
-#include <unistd.h>
-
 #include <cstdio>
 
 #include "tools/bench/bench.hpp"
@@ -10,17 +8,6 @@
 
 namespace spindle::bench {
 namespace {
-
-/// A member of the groups until it is killed; says when it has joined.
-template <class A>
-int stay(const Options& options) {
-  Service service("idle", options);
-  service.add<A>();
-  if (!service.start() || !service.wait_until_ready(std::chrono::seconds(60))) return 1;
-  std::printf("joined\n");
-  std::fflush(stdout);
-  while (true) ::pause();
-}
 
 void print_memory(const char* members, const Proxy& proxy, double events_per_second) {
   const Memory memory = proxy.memory();

@@ -13,14 +13,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-int publish(const std::string& endpoint, std::uint64_t events) {
+constexpr std::uint64_t keys = 10'000;
+
+int publish(const std::string& endpoint, std::uint64_t events, bool keyed) {
   Service service("producer", options_for(endpoint));
   if (!service.start() || !service.wait_until_ready(std::chrono::seconds(10))) return 1;
   const DurableTick tick;
+  KeyedTick keyed_tick;
   const auto begin = Clock::now();
   std::optional<Receipt> last;
   for (std::uint64_t i = 0; i < events;) {
-    auto receipt = service.publish(tick);
+    keyed_tick.key_number = i % keys;
+    auto receipt = keyed ? service.publish(keyed_tick) : service.publish(tick);
     if (!receipt) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));  // full: a poll; what counts is the last receipt
       continue;
@@ -42,8 +46,8 @@ Options options_for(const std::string& endpoint) {
   return options;
 }
 
-double publish_pipelined(const std::string& endpoint, std::uint64_t events) {
-  Child producer = Child::fork([&] { return publish(endpoint, events); });
+double publish_pipelined(const std::string& endpoint, std::uint64_t events, bool keyed) {
+  Child producer = Child::fork([&] { return publish(endpoint, events, keyed); });
   return std::stod("0" + producer.line());
 }
 
