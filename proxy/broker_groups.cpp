@@ -252,11 +252,14 @@ void BrokerState::deliver(Group& group, const std::vector<HandedOut>& handed, co
     send(*session, message.deliver, group.decided_in_batch, std::move(message.packets));
     message = {};
   };
+  const spool::Record* parsed = nullptr;
+  Result<wire::Packet> whole = fail(ErrorCode::malformed, "nothing is parsed yet");
   for (const HandedOut& part : handed) {
     const spool::Record& record = *part.record;
     SharedBytes packet{block.owner, record.body};
     if (part.range.size() < record.count) {
-      auto whole = wire::Packet::parse(record.body, packet_values_);
+      // Once for all parts of it: keys can make them many.
+      if (std::exchange(parsed, &record) != &record) whole = wire::Packet::parse(record.body, packet_values_);
       if (!whole) continue;  // it was checked before it was stored; the reader checks what it reads
       packet = SharedBytes::own(whole->slice(part.range.begin - record.offset, part.range.size()));
     }

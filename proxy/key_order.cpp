@@ -48,8 +48,8 @@ void KeyOrder::hold(std::uint32_t key, std::uint64_t offset, Until until) {
   wait = {key, until, false};
   insert(same.waits, offset);
   if (until == Until::room) {
-    auto& keys = for_room_[same.seat];
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    if (same.listed != same.seat) for_room_[same.seat].push_back(key);
+    same.listed = same.seat;
   }
   if (until == Until::turn || until == Until::alone) release(key);
 }
@@ -116,6 +116,7 @@ void KeyOrder::room(Seat seat, std::uint64_t events) {
     keys.pop_back();
     const auto same = keys_.find(key);
     if (same == keys_.end()) continue;
+    if (same->second.listed == seat) same->second.listed.reset();
     for (std::uint64_t offset : same->second.waits) {
       Wait& wait = waits_.at(offset);
       if (wait.until == Until::room) wait.until = Until::turn;
@@ -123,8 +124,21 @@ void KeyOrder::room(Seat seat, std::uint64_t events) {
     const std::size_t before = released_.size();
     release(key, static_cast<std::size_t>(std::min<std::uint64_t>(events, released_events_max)));
     events -= std::min<std::uint64_t>(events, std::max<std::size_t>(released_.size() - before, 1));
+    forget_if_idle(key);
   }
   if (keys.empty()) for_room_.erase(found);
+}
+
+void KeyOrder::forget(Seat seat) {
+  const auto found = for_room_.find(seat);
+  if (found == for_room_.end()) return;
+  for (const std::uint32_t key : found->second) {
+    const auto same = keys_.find(key);
+    if (same == keys_.end() || same->second.listed != seat) continue;
+    same->second.listed.reset();
+    forget_if_idle(key);
+  }
+  for_room_.erase(found);
 }
 
 std::vector<std::uint64_t> KeyOrder::take_released() {
@@ -167,7 +181,9 @@ void KeyOrder::forget_wait(std::uint64_t offset) {
 
 void KeyOrder::forget_if_idle(std::uint32_t key) {
   const auto found = keys_.find(key);
-  if (found != keys_.end() && found->second.out.empty() && found->second.waits.empty()) keys_.erase(found);
+  if (found == keys_.end()) return;
+  const Key& same = found->second;
+  if (same.out.empty() && same.waits.empty() && !same.listed) keys_.erase(found);
 }
 
 /// Lets go what waits for nothing but its turn, if it is the next of its key. The rest follows when these are out.

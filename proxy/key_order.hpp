@@ -63,7 +63,7 @@ class KeyOrder {
   /// The member can take so many events: of those that wait for its room, as many may go.
   void room(Seat seat, std::uint64_t events);
   /// The member is gone.
-  void forget(Seat seat) { for_room_.erase(seat); }
+  void forget(Seat seat);
   /// Events whose turn it has become, ascending: to be handed out as leave() says, or hold() again.
   std::vector<std::uint64_t> take_released();
 
@@ -86,6 +86,7 @@ class KeyOrder {
     std::vector<std::uint64_t> waits;  // ascending
     Seat seat = 0;                     // of those that are out
     std::size_t released = 0;          // of those that wait
+    std::optional<Seat> listed;        // it is in for_room_ of that seat
   };
   void forget_out(std::uint64_t offset, const Out& out);
   void forget_wait(std::uint64_t offset);
@@ -95,7 +96,7 @@ class KeyOrder {
   std::unordered_map<std::uint64_t, Out> outs_;
   std::map<std::uint64_t, Wait> waits_;
   std::unordered_map<std::uint32_t, Key> keys_;
-  /// Keys whose next event waits for room.
+  /// Keys of which events wait for room.
   std::map<Seat, std::vector<std::uint32_t>> for_room_;
   std::vector<std::uint64_t> released_;
 };
