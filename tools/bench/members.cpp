@@ -15,8 +15,9 @@ class Member final : public Actor {
  public:
   Member(ActorContext& context, Handles handles, int groups, Tally::Part& part) : Actor(context), part_(part) {
     GroupOptions options;
-    options.credit_events = 32'768;
-    options.credit_bytes = 8 * 1024 * 1024;
+    // What is handed out while the disk syncs what was settled before.
+    options.credit_events = 262'144;
+    options.credit_bytes = 32 * 1024 * 1024;
     for (int i = 0; i < groups; ++i) {
       auto joining = group("bench-" + std::to_string(i), options);
       if (handles == Handles::ticks) joining.on(&Member::count);
