@@ -107,6 +107,29 @@ TEST_CASE("a key whose holder has no room waits for it and does not hold back ot
   CHECK(rest == Numbers{event(1, 1), event(1, 2)});
 }
 
+TEST_CASE("a key waits for the room of whoever holds it now, when the member that held it before is gone") {
+  constexpr KeyOrder::Seat first = 1;
+  constexpr KeyOrder::Seat second = 2;
+  constexpr std::uint32_t key = 7;
+  KeyOrder order;
+  order.hand_out(10, {key, first, 1});
+  order.hold(key, 11, KeyOrder::Until::room);
+  order.hold(key, 12, KeyOrder::Until::room);
+  order.forget(first);
+  order.settle(10);
+  REQUIRE(order.take_released() == Numbers{11, 12});
+  order.hand_out(11, {key, second, 2});
+  order.hold(key, 12, KeyOrder::Until::room);
+  order.room(first, 1);
+  CHECK(order.take_released().empty());
+  order.room(second, 1);
+  CHECK(order.take_released() == Numbers{12});
+  order.hand_out(12, {key, second, 3});
+  order.settle(11, 13);
+  CHECK(order.empty());
+  CHECK(order.leave(key, 20).now);
+}
+
 TEST_CASE("a key being retried holds back only itself, and comes in order") {
   Two t;
   t.a.attach();
