@@ -320,6 +320,7 @@ class Group {
   void let_go();
   void give_back_keyed(std::uint64_t offset);
   bool park(std::string_view topic, Interval range, std::uint64_t attempt);
+  void forget_parked(Interval range);
   void unpark(std::string_view topic, std::uint64_t events_max);
   void use_room(Member& member);
 
