@@ -333,7 +333,7 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   for (const auto& [offset, failure] : failures_) {
     if (!failure.bury) to_learn_.add({offset, offset + 1});
   }
-  expected_ = logged_members_;
+  members_then_ = expected_ = logged_members_;
   hold_until_ = hold_until;
 }
 

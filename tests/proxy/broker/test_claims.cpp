@@ -36,6 +36,13 @@ Group after_restart() {
 
 }  // namespace
 
+TEST_CASE("after a restart nobody is given back what went to others when it had left") {
+  const wire::Claim claim{{1, 1, handout, 0}, 3, 1};
+  Group group = after_restart();
+  CHECK(group.join(joining("left", "a", {claim}), now).empty());
+  CHECK(group.join(joining("old", "a", {claim}), now).size() == 1);
+}
+
 TEST_CASE("what is settled before the group reads on is not read, for it may be deleted") {
   Group group = after_restart();
   group.note_member({"other", 1});
