@@ -1,4 +1,6 @@
 // The log is the truth: what the broker is after a restart comes from it alone.
+#include <algorithm>
+
 #include "proxy/broker_state.hpp"
 #include "proxy/value_stream.hpp"
 #include "spindle/spool/record.hpp"
@@ -60,9 +62,10 @@ Result<void> BrokerState::restore(BytesView state, Now now) {
 Result<void> BrokerState::replay(const spool::Record& record, Now now) {
   const bool begins = std::exchange(replay_begins_commit_, record.last_of_commit);
   if (begins) replay_is_publish_ = record.kind == spool::Kind::events;
+  if (begins) replay_is_letter_ = record.kind == spool::Kind::group;
   switch (record.kind) {
     case spool::Kind::state: return restore(record.body, now);
-    case spool::Kind::events: return replay_is_publish_ ? replay_events(record) : Result<void>();
+    case spool::Kind::events: return replay_is_publish_ || replay_is_letter_ ? replay_events(record) : Result<void>();
     case spool::Kind::settle: return replay_settle(record, now);
     case spool::Kind::group: return replay_group(record, now);
     case spool::Kind::outcome: {
@@ -100,7 +103,11 @@ Result<void> BrokerState::replay_events(const spool::Record& record) {
     return fail(ErrorCode::corrupt,
                 "a stored packet at offset " + std::to_string(record.offset) + ": " + packet.error().text);
   const wire::PacketHeader& header = packet->header();
-  if (header.source.starts_with('_')) return {};  // captured: the proxy's own have no numbers to keep
+  if (header.source.starts_with('_')) {  // the proxy's own: no numbers to keep, but an epoch that was used
+    last_epoch_ = std::max(last_epoch_, header.epoch);
+    return {};
+  }
+  if (!replay_is_publish_) return {};  // a dead letter that was replayed: it has the numbers of the original
   Source& source = sources_.get(header.source);
   if (replay_commit_ == record.offset && !source.recent.empty()) {
     sources_.add_events(source, record.count);
@@ -166,14 +173,26 @@ void BrokerState::leave_lost_time(Now now) {
   for (auto& [id, group] : groups_) group->raise_generation(incarnation_);
 }
 
+/// Should the newest state be damaged, the one before may not know that the log is a copy by now: what
+/// leave_lost_time() did is done again. The upper bits of an incarnation are when it began.
+void BrokerState::note_incarnation() {
+  last_epoch_ = std::max(last_epoch_, incarnation_ >> 16);
+  for (auto& [id, group] : groups_) {
+    if (group->generation() < incarnation_) group->raise_generation(incarnation_);
+  }
+}
+
 void BrokerState::start(std::optional<Broker::Log> log, Now now) {
   ++run_;
   started_ = now;
   if (log) {
     spool_ = std::move(log->spool);
     incarnation_ = log->incarnation;
+    // Each run begins a segment. Should the newest state be damaged, the one before does not know of the last run.
+    if (!log->segments.empty()) run_ = std::max(run_, log->segments.back().header.serial + 1);
     first_offset_ = log->first_offset;
     if (log->restored) leave_lost_time(now);
+    note_incarnation();
   }
   own_epoch_ = ++last_epoch_;
   Ledger::Disk disk{config_.disk_reserve_bytes};

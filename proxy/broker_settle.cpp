@@ -80,6 +80,18 @@ std::uint64_t log_bytes_of(const std::vector<wire::Turn>& turns) {
   return bytes;
 }
 
+/// Retries last, the newest first: each takes back what the member holds of its key behind it, which the turn may
+/// settle, too.
+std::vector<const wire::Settlement*> in_order(const wire::Turn& turn) {
+  std::vector<const wire::Settlement*> sorted;
+  for (const wire::Settlement& settlement : turn.settlements) sorted.push_back(&settlement);
+  auto place = [](const wire::Settlement* settlement) {
+    return settlement->verdict == wire::Verdict::retry ? ~settlement->first.offset : 0;
+  };
+  std::stable_sort(sorted.begin(), sorted.end(), [&](auto a, auto b) { return place(a) < place(b); });
+  return sorted;
+}
+
 /// Whether a delivery is settled twice in the turn.
 bool settles_twice(const wire::Turn& turn) {
   if (turn.settlements.size() < 2) return false;
@@ -204,8 +216,9 @@ void BrokerState::plan_turn(Session& session, SettlePlan& plan, const wire::Turn
   }
   if (!fault && settles_twice(turn)) fault = {ErrorCode::malformed, "a turn settles a delivery twice"};
   if (fault) return plan.refuse(number, 1, *fault);
-  for (const wire::Settlement& settlement : turn.settlements) {
-    group_of(session, settlement.member)->settle(key_of(session, settlement.member), settlement, now, plan.effects);
+  for (const wire::Settlement* settlement : in_order(turn)) {
+    group_of(session, settlement->member)
+        ->settle(key_of(session, settlement->member), *settlement, now, plan.effects);
   }
   wire::Outcome outcome;
   outcome.number = number;

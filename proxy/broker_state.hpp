@@ -201,6 +201,7 @@ class BrokerState {
   // broker_recovery.cpp
   Bytes state() const;
   void leave_lost_time(Now now);
+  void note_incarnation();
   Result<void> restore(BytesView state, Now now);
   Result<void> replay_events(const spool::Record& record);
   Result<void> replay_settle(const spool::Record& record, Now now);
@@ -277,9 +278,10 @@ class BrokerState {
   std::uint64_t own_sequence_ = 0;
   std::map<std::string, std::uint64_t, std::less<>> own_counts_;
 
-  // replay: whether the record at hand begins a commit, and whether that is a publish
+  // replay: whether the record at hand begins a commit, and whether that is a publish, or a group's with a letter
   bool replay_begins_commit_ = true;
   bool replay_is_publish_ = false;
+  bool replay_is_letter_ = false;
   static constexpr std::uint64_t no_commit = ~std::uint64_t{0};
   std::uint64_t replay_commit_ = no_commit;  // the offset at which more packets of the same publish would stand
 };

@@ -74,10 +74,11 @@ void Group::apply(const GroupEffect& effect, Now now) {
   if (effect.what != GroupEffect::What::failed) to_learn_.remove(effect.range);
   withdraw(effect.range);
   switch (effect.what) {
-    case GroupEffect::What::done: return apply_done(effect.range);
-    case GroupEffect::What::lost: return apply_lost(effect, now);
-    default: return apply_failed(effect, now);
+    case GroupEffect::What::done: apply_done(effect.range); break;
+    case GroupEffect::What::lost: apply_lost(effect, now); break;
+    default: apply_failed(effect, now);
   }
+  pass_settled();
 }
 
 void Group::apply_done(Interval range) {
@@ -119,8 +120,8 @@ void Group::apply_lost(const GroupEffect& effect, Now now) {
   order_.settle(range.begin, range.end);
   let_go();
   failures_.erase(failures_.lower_bound(range.begin), failures_.lower_bound(range.end));
+  forget_parked(range);
   note_loss({range, effect.reason});
-  pass_settled();
 }
 
 void Group::note_loss(Loss loss) {
@@ -335,7 +336,7 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   for (const auto& [offset, failure] : failures_) {
     if (!failure.bury) to_learn_.add({offset, offset + 1});
   }
-  expected_ = logged_members_;
+  members_then_ = expected_ = logged_members_;
   hold_until_ = hold_until;
 }
 

@@ -312,7 +312,7 @@ class Group {
   void give_back(const Handouts& handouts);
   std::vector<wire::Claim> keep(Member& member, const wire::Claim& claim, Handouts& before, Now now);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
-  IntervalSet available(const wire::Claim& claim) const;
+  IntervalSet available(const MemberKey& key, const wire::Claim& claim) const;
   void settle_keys(Interval range);
   void fail_keys(Member& member, Interval range, bool last, Now now);
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
@@ -329,6 +329,7 @@ class Group {
   void let_go();
   void give_back_keyed(std::uint64_t offset);
   bool park(std::string_view topic, Interval range, std::uint64_t attempt);
+  void forget_parked(Interval range);
   void unpark(std::string_view topic, std::uint64_t events_max);
   void use_room(Member& member);
 
@@ -374,6 +375,8 @@ class Group {
   std::uint64_t last_handout_ = 0;
   /// Events that an earlier run of the proxy may have handed out are below.
   std::uint64_t claimable_end_ = 0;
+  /// Who may have held them then: what members held that had left was given to others, whatever they claim.
+  std::set<MemberKey> members_then_;
   /// Everything below was looked at: done, handed out, waiting in one of the queues below, or somebody else's topic.
   std::uint64_t cursor_ = 0;
   /// Offsets at or above the cursor that are out: claimed after a restart.

@@ -87,7 +87,7 @@ std::vector<wire::Claim> Group::keep(Member& member, const wire::Claim& asked, H
 /// Grants the parts of the claim that are neither settled nor with somebody else.
 std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, Now now) {
   std::vector<wire::Claim> granted;
-  const IntervalSet free = available(asked);
+  const IntervalSet free = available(member.key, asked);
   for (const Interval& range : free.intervals()) {
     wire::Claim part = asked;
     part.first.offset = range.begin;
@@ -105,10 +105,11 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
   return granted;
 }
 
-/// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy
-/// and not since. Another attempt is another delivery: what the client claims because it does not know yet that its
-/// retry was stored is not its own any more. Nor is what waits for others of its key.
-IntervalSet Group::available(const wire::Claim& claim) const {
+/// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy,
+/// to a member that had not left (what those held went to others, who may claim it, too), and not since. Another
+/// attempt is another delivery: what the client claims because it does not know yet that its retry was stored is not
+/// its own any more. Nor is what waits for others of its key.
+IntervalSet Group::available(const MemberKey& key, const wire::Claim& claim) const {
   IntervalSet free;
   const std::uint64_t begin = claim.first.offset;
   const std::uint64_t end = begin + std::min(claim.count, member_events_max);
@@ -120,7 +121,7 @@ IntervalSet Group::available(const wire::Claim& claim) const {
     const Interval part{std::max(begin, run->first), std::min(end, run->second.end)};
     if (part.begin < part.end && !order_.knows(part.begin)) free.add(part);
   }
-  if (claim.first.handout >> 40 < run_) {
+  if (claim.first.handout >> 40 < run_ && members_then_.contains(key)) {
     const Interval unseen{std::max(begin, cursor_), std::min(end, claimable_end_)};
     if (unseen.begin < unseen.end) {
       for (const Interval& gap : done_.gaps(unseen)) free.add(gap);

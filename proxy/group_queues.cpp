@@ -96,6 +96,23 @@ void Group::unpark(std::string_view topic, std::uint64_t events_max) {
   if (ranges.empty()) parked_.erase(parked);
 }
 
+/// What is put aside there is lost: it must not be read when a member comes that wants it.
+void Group::forget_parked(Interval range) {
+  for (auto topic = parked_.begin(); topic != parked_.end();) {
+    auto& ranges = topic->second;
+    std::deque<std::pair<Interval, std::uint64_t>> kept;
+    for (const auto& [parked, attempt] : ranges) {
+      const Interval before{parked.begin, std::min(parked.end, range.begin)};
+      const Interval behind{std::max(parked.begin, range.end), parked.end};
+      if (before.begin < before.end) kept.emplace_back(before, attempt);
+      if (behind.begin < behind.end) kept.emplace_back(behind, attempt);
+    }
+    parked_ranges_ = parked_ranges_ - ranges.size() + kept.size();
+    ranges = std::move(kept);
+    topic = ranges.empty() ? parked_.erase(topic) : std::next(topic);
+  }
+}
+
 /// The member can take more than before: what waits for just that goes to it.
 void Group::use_room(Member& member) {
   if (!member.has_room()) return;

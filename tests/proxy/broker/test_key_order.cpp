@@ -463,3 +463,21 @@ TEST_CASE("whatever members do, no key is at two of them and none of its events 
     world.finish();
   }
 }
+
+TEST_CASE("a turn may ask to retry an event and settle later ones of its key, in any order") {
+  Two t;
+  t.a.attach();
+  publish(t.producer, "x", {event(1, 1), event(1, 2), event(1, 3)});
+  const auto held = t.a.client.deliveries();
+  REQUIRE(held.size() == 3);
+  auto retried = [&](std::size_t i) {
+    auto settlement = held[i].settlement(wire::Verdict::retry);
+    settlement.retry_after_ms = 0;
+    return settlement;
+  };
+  const auto outcomes = t.a.client.settle({TestClient::turn({retried(0), held[2].settlement(), retried(1)})});
+  REQUIRE(outcomes.size() == 1);
+  CHECK(outcomes[0].status == OutcomeStatus::stored);
+  t.proxy.advance(1s);
+  CHECK(t.a.take() == Numbers{event(1, 1), event(1, 2)});
+}

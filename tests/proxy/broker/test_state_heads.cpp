@@ -368,3 +368,34 @@ TEST_CASE("with both of the newest states damaged the log is refused, not taken 
   REQUIRE_FALSE(recovered);
   REQUIRE(recovered.error().code == ErrorCode::corrupt);
 }
+
+TEST_CASE("no delivery id is given twice when the newest run's state is damaged") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.attach("g", {">"});
+  client.publish("a", {1});
+  client.ack(client.deliveries().at(0));
+  proxy.restart();
+  client.reconnect();
+  client.hello();
+  client.attach("g", {">"});
+  client.publish("a", {2});
+  const Delivered before = client.deliveries().at(0);
+
+  Disk disk = proxy.disk();
+  std::mt19937_64 random(1);
+  damage_newest_state(disk, StateDamage::bit, random);
+  BrokerDriver again(setup_with(disk, proxy.now(), proxy.segment_bytes()));
+  TestClient other(again, "shop/2");
+  other.hello();
+  other.attach("g", {">"});
+  again.advance(11s);
+  other.reconnect();
+  other.hello();
+  other.attach("g", {">"});
+  const Delivered after = other.deliveries().at(0);
+  CHECK(after.event == before.event);
+  CHECK(after.id.run > before.id.run);
+  CHECK(after.id.handout > before.id.handout);
+}
