@@ -71,7 +71,12 @@ void Group::apply(const GroupEffect& effect, Now now) {
   }
   unblock();
   claimed_.remove(effect.range);
-  if (effect.what != GroupEffect::What::failed) to_learn_.remove(effect.range);
+  if (effect.what != GroupEffect::What::failed) {
+    to_learn_.remove(effect.range);
+    order_.settle_waiting(effect.range.begin,
+                          effect.range.end);  // one that failed, and was claimed and settled since
+    let_go();
+  }
   withdraw(effect.range);
   switch (effect.what) {
     case GroupEffect::What::done: apply_done(effect.range); break;

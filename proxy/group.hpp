@@ -332,6 +332,7 @@ class Group {
   void forget_parked(Interval range);
   void unpark(std::string_view topic, std::uint64_t events_max);
   void use_room(Member& member);
+  void unpark_for_room();
 
   // group_handout.cpp
   struct Run;

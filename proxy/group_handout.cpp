@@ -53,6 +53,7 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
     ready_from_ = std::max(ready_from_, next);
   }
   let_go();
+  unpark_for_room();
   return out;
 }
 

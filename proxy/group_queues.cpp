@@ -118,12 +118,22 @@ void Group::use_room(Member& member) {
   if (!member.has_room()) return;
   order_.room(member.seat, member.room_events());
   let_go();
+  unpark_for_room();
+}
+
+/// What is put aside goes to members that have room now. What they cannot take for another reason waits elsewhere, so
+/// this is looked at whenever something was handed out or given up.
+void Group::unpark_for_room() {
   if (parked_.empty()) return;
-  std::vector<std::string> topics;
+  std::vector<std::pair<std::string, std::uint64_t>> rooms;
   for (const auto& [topic, ranges] : parked_) {
-    if (member.matches(topic)) topics.push_back(topic);
+    for (const Member& member : members_) {
+      if (!member.has_room() || !member.matches(topic)) continue;
+      rooms.emplace_back(topic, member.room_events());
+      break;
+    }
   }
-  for (const std::string& topic : topics) unpark(topic, member.room_events());
+  for (const auto& [topic, events] : rooms) unpark(topic, events);
 }
 
 }  // namespace spindle::proxy

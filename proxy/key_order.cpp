@@ -92,6 +92,12 @@ void KeyOrder::settle(std::uint64_t begin, std::uint64_t end) {
   for (const auto& [offset, out] : outs_) {
     if (begin <= offset && offset < end) known.push_back(offset);
   }
+  for (std::uint64_t offset : known) settle(offset);
+  settle_waiting(begin, end);
+}
+
+void KeyOrder::settle_waiting(std::uint64_t begin, std::uint64_t end) {
+  std::vector<std::uint64_t> known;
   for (auto at = waits_.lower_bound(begin); at != waits_.end() && at->first < end; ++at) known.push_back(at->first);
   for (std::uint64_t offset : known) settle(offset);
 }

@@ -56,6 +56,8 @@ class KeyOrder {
   /// It is settled, or nobody's any more.
   void settle(std::uint64_t offset);
   void settle(std::uint64_t begin, std::uint64_t end);
+  /// Those of the range that wait are settled.
+  void settle_waiting(std::uint64_t begin, std::uint64_t end);
   /// An event that was out goes back: it waits for its turn.
   void give_back(std::uint64_t offset);
   /// What it waited for (Until::due) is so.

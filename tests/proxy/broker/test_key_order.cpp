@@ -216,6 +216,28 @@ TEST_CASE("order by key survives a restart: failed and claimed events are known 
   CHECK((rest.empty() ? t.b.take() : rest) == Numbers{event(2, 1)});
 }
 
+TEST_CASE("an event that failed, was claimed after a restart and settled at once holds nothing back") {
+  Two t;
+  t.a.attach();
+  publish(t.producer, "o", {event(1, 0), event(1, 1)});
+  t.a.retry(t.a.client.deliveries()[0]);
+  t.proxy.advance(1s);
+  const auto held = t.a.client.deliveries();
+  REQUIRE(events_of(held) == Numbers{event(1, 0), event(1, 1)});
+  t.proxy.restart();
+  t.a.client.reconnect();
+  t.a.client.hello();
+  auto attach = t.a.client.attach_message("g", {">"});
+  attach.claims = {{held[0].id, 1, 2}};
+  t.proxy.settle();        // the log is read for the keys of what has failed
+  t.proxy.by_hand = true;  // these two arrive before it is read again
+  t.a.client.send(attach);
+  t.a.client.send_settle(t.a.client.next_commit++, {TestClient::turn({held[0].settlement()})});
+  t.proxy.by_hand = false;
+  t.proxy.settle();
+  CHECK(t.a.take() == Numbers{event(1, 1)});
+}
+
 TEST_CASE("a group that holds back too many events stops reading on and says why") {
   Two t;
   t.a.attach(1);
