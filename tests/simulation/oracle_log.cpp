@@ -171,6 +171,7 @@ void Oracle::apply_effect(const GroupEffect& effect, bool has_letter) {
         share.failed = effect.attempts;
         share.to_bury = effect.what == GroupEffect::What::bury;
         share.changed_in_round = round_;
+        share.settling.clear();
         let_go_later_of_key(group, offset, share.holder);
         let_go(group, offset);
         // What was on its way to the same member is taken back with it.

@@ -93,8 +93,9 @@ void Oracle::hear_settle(Session& session, const wire::Head& head) {
       const std::uint64_t begin = settlement.first.offset;
       for (std::uint64_t offset = begin; group != nullptr && offset < begin + settlement.count; ++offset) {
         if (offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
-        const Share& share = truth_.share(*group, offset);
+        Share& share = truth_.share(*group, offset);
         if (share.newest.handout != settlement.first.handout) continue;
+        if (!share.holder.empty()) share.settling = share.holder;
         if (settlement.verdict == wire::Verdict::retry) let_go_later_of_key(*group, offset, share.holder);
         let_go(*group, offset);
       }

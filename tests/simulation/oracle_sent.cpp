@@ -240,6 +240,7 @@ void Oracle::tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth
   let_go(group, offset);
   if (check_keys) check_order_by_key(peer, group, delivery);
   share.holder = peer;
+  share.settling.clear();
   share.held_until = Instant::max();
   group.held.insert(offset);
   const bool room =
@@ -256,7 +257,7 @@ void Oracle::check_order_by_key(const proxy::Peer& peer, GroupTruth& group, cons
     if (older >= delivery.id.offset) break;
     if (older < truth_.first_offset) continue;
     const Share& share = truth_.share(group, older);
-    if (share.holder == peer) continue;
+    if (share.holder == peer || share.settling == peer || share.to_bury) continue;
     broken("offset " + std::to_string(delivery.id.offset) + " goes to " + peer + " of group " + group.name +
            " before offset " + std::to_string(older) + " of the same key is settled, which " +
            (share.holder.empty() ? "nobody" : share.holder) + " holds");

@@ -35,6 +35,8 @@ struct Share {
   /// Whose it is now and until when at least; nobody's when there is no peer.
   std::string holder;
   Instant held_until{};
+  /// Who had it and has settled it, as long as the log does not say what became of that.
+  std::string settling;
 };
 
 /// A group as the log has it.
