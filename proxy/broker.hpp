@@ -37,15 +37,16 @@ struct Outgoing {
   std::uint64_t after_batch = 0;
 };
 
-/// A group wants the events from `from_offset` on.
+/// A group wants the events from `from_offset` on; or (group 0) an operator's search for a time does.
 struct ReadRequest {
   std::uint64_t group = 0;
   std::uint64_t from_offset = 0;
   std::size_t bytes_max = 0;
-  /// Records of topics that it does not want may be left out of the block (Reader::read),
+  /// Records of topics that it does not want may be left out of the block (Reader::read); null: none may be,
   std::shared_ptr<const spool::TopicFilter> topics;
   /// but not the one that holds from_offset (Reader::read_at).
   bool at_offset = false;
+  std::uint64_t search = 0;
 };
 
 /// Makes the read; for whoever feeds the broker. Errors: those of the Reader.
@@ -91,8 +92,8 @@ class Broker {
   void on_durable(std::uint64_t batch, Now now);
   /// What a read asked for by take_reads() found.
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
-  /// A read failed: the group is stalled and the error kept for `groups`.
-  void on_read_error(const ReadRequest& request, const Error& error);
+  /// A read failed: the group is stalled and the error kept for `groups`; who searched is told.
+  void on_read_error(const ReadRequest& request, const Error& error, Now now);
   /// A read found that events in [from_offset, to_offset) are damaged or gone for good, and that is accepted: what
   /// the group has not settled of them is lost, logged and told, and the group goes on behind.
   void on_read_lost(const ReadRequest& request, const Error& error, std::uint64_t from_offset,

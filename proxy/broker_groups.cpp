@@ -69,13 +69,20 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
   Group* group = group_named(attach.group);
   if (group != nullptr) {
     if (auto difference = group->settings().difference(attach.options)) {
-      return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference);
+      if (!attach.alter) {
+        return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference +
+                                                   "; to change it attach with alter, or: spindle group alter");
+      }
+      auto settings = group->settings().altered(attach.options);
+      if (!settings) return fail(settings.error());
+      alter_group(*group, *settings, now);
     }
   } else {
     if (!attach.create) return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more)");
     if (groups_.size() >= groups_max)
       return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
-    auto settings = GroupSettings::with(attach.options);
+    auto settings = GroupSettings::with(attach.create_options);
+    if (settings) settings = settings->altered(attach.options);
     if (!settings) return fail(settings.error());
     std::uint64_t start = first_offset_;
     if (attach.start.at == wire::Start::At::now) start = ledger_->next_offset();
@@ -84,6 +91,7 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     }
     auto made =
         std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, incarnation_}, *settings, start, run_);
+    made->hand_out_above(handouts_of_deleted_);
     GroupRecord create;
     create.group = made->id();
     wire::Writer to(create.value);
@@ -176,6 +184,7 @@ void BrokerState::log_effects(Group& group, std::vector<GroupEffect> effects, No
 
 void BrokerState::tick_groups(Now now) {
   // Without space to log them, deadlines, retries that are due and burials wait.
+  finish_searches(now);
   full_ = !ledger_->has_space(Tier::bare, small_record_bytes_max);
   for (const auto& [id, group] : groups_) group->burials_wait = full_;
   if (full_) return;
@@ -194,35 +203,44 @@ void BrokerState::tick_groups(Now now) {
 std::vector<ReadRequest> BrokerState::take_reads(Now now) {
   flush_answers();  // a member learns that its retry is stored before it gets what comes behind it
   std::vector<ReadRequest> reads;
+  search_times(reads);
   if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
   for (const auto& [id, group] : groups_) {
     if (auto wanted = group->wants(ledger_->durable_end(), now)) {
-      reads.push_back({id, wanted->offset, read_bytes_max, group->topics(), wanted->at_offset});
+      reads.push_back({id, wanted->offset, read_bytes_max, group->topics(), wanted->at_offset, 0});
     }
   }
   return reads;
 }
 
 Result<spool::Block> read_for(const ReadRequest& request, spool::Reader& reader, std::uint64_t durable_end) {
+  if (request.topics == nullptr) return reader.read(request.from_offset, request.bytes_max, durable_end);
   return request.at_offset ? reader.read_at(request.from_offset, request.bytes_max, durable_end, *request.topics)
                            : reader.read(request.from_offset, request.bytes_max, durable_end, *request.topics);
 }
 
 void BrokerState::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
+  if (request.search != 0) return on_searched(request.search, block, now);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   Group& group = *found->second;
   const Group::Offered offered = group.offer(request.from_offset, block.records, block.next_offset, now);
+  group.note_handed(offered.handed);
   deliver(group, offered.handed, block);
   bury(group, offered.burials, now);
+  for (const Interval& range : offered.unwanted) {
+    log_effects(group, {{GroupEffect::What::done, group.id(), range, 0, 0, {}}}, now);
+  }
 }
 
-void BrokerState::on_read_error(const ReadRequest& request, const Error& error) {
+void BrokerState::on_read_error(const ReadRequest& request, const Error& error, Now now) {
+  if (request.search != 0) return finish_search(request.search, fail(error), now);
   auto found = groups_.find(request.group);
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
 void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
+  if (request.search != 0) return search_on(request.search, range.end, now);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
