@@ -28,6 +28,8 @@ constexpr const char* footer =
     "      take the next ten stored events as a member of the group audit\n"
     "  spindle groups\n"
     "      who consumes what, and how far behind they are\n"
+    "  spindle group seek billing 2h --dry-run\n"
+    "      what would change if billing got the last two hours once more\n"
     "  spindle spool backup /var/lib/spindle /backup/monday\n"
     "      copy the stored events of a proxy, also while it runs\n"
     "\n"
@@ -47,6 +49,7 @@ int run(int argc, char** argv) {
   add_pub(app, chosen);
   add_sub(app, chosen);
   add_groups(app, chosen);
+  add_group(app, chosen);
   add_spool(app, chosen);
   try {
     app.parse(argc, argv);
