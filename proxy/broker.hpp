@@ -10,6 +10,7 @@
 #include "spindle/base/bytes.hpp"
 #include "spindle/base/clock.hpp"
 #include "spindle/base/result.hpp"
+#include "spindle/spool/segment.hpp"
 #include "spindle/wire/message.hpp"
 
 namespace spindle::spool {
@@ -18,7 +19,6 @@ class Reader;
 struct Batch;
 struct Block;
 struct Record;
-struct Segment;
 struct TopicFilter;
 }  // namespace spindle::spool
 

@@ -21,7 +21,7 @@ void fill(LogUnderTest& log, std::uint64_t seed, int commits, std::size_t body_b
   std::mt19937_64 random(seed);
   for (int i = 0; i < commits; ++i) {
     TestCommit commit = random_commit(random, body_bytes_max);
-    if (i % one_in == one_in / 2) commit.push_back(events(rare, "event " + std::to_string(i), 1 + i % 2));
+    if (i % one_in == one_in / 2) commit.push_back(events(rare, "event " + std::to_string(i), i % 2 == 0 ? 1u : 2u));
     REQUIRE(log.commit(commit));
   }
 }
