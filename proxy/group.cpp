@@ -73,8 +73,8 @@ void Group::apply(const GroupEffect& effect, Now now) {
   claimed_.remove(effect.range);
   if (effect.what != GroupEffect::What::failed) {
     to_learn_.remove(effect.range);
-    order_.settle_waiting(effect.range.begin,
-                          effect.range.end);  // one that failed, and was claimed and settled since
+    // One that failed, and was claimed and settled before its key was known.
+    order_.settle_waiting(effect.range.begin, effect.range.end);
     let_go();
   }
   withdraw(effect.range);
