@@ -377,7 +377,11 @@ std::vector<GroupEffect> Group::tick(Now now) {
     fail_attempt(first, handout.attempt, "deadline", std::nullopt, now, effects);
     const bool last = effects.back().what == GroupEffect::What::bury;
     take(member, number, first, now);
-    if (keyed) fail_keys(member, first, last, now);
+    if (keyed && last) {
+      settle_keys(first);
+    } else if (keyed) {
+      fail_keys(member, first, last, now);
+    }
     use_room(member);
   }
   return effects;

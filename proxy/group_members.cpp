@@ -266,10 +266,10 @@ void Group::settle_keys(Interval range) {
 }
 
 /// An attempt at these, taken from the member, has failed. Those of their keys that it got after them come back as
-/// well, uncounted, or they would overtake. When it was the `last` attempt, nothing waits for them.
+/// well, uncounted, or they would overtake. When it was the `last` attempt, nothing waits for them, but a member that
+/// asked for another has dropped those all the same.
 void Group::fail_keys(Member& member, Interval range, bool last, Now now) {
-  if (last) return settle_keys(range);
-  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
+  for (std::uint64_t offset = range.begin; !last && offset < range.end; ++offset) {
     if (const KeyOrder::Out* out = order_.out(offset)) order_.hold(out->key, offset, KeyOrder::Until::due);
   }
   for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
@@ -279,7 +279,7 @@ void Group::fail_keys(Member& member, Interval range, bool last, Now now) {
       give_back_keyed(behind);
     }
   }
-  let_go();
+  last ? settle_keys(range) : let_go();
 }
 
 bool Group::extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now) {

@@ -178,6 +178,19 @@ TEST_CASE("an event that is rejected or has no attempt left does not hold back i
   CHECK(t.a.client.ack(held[1])[0].status == OutcomeStatus::stored);
 }
 
+TEST_CASE("what a member dropped behind a retry comes again, also when that was the last attempt") {
+  Two t;
+  auto attach = t.a.client.attach_message("g", {">"});
+  attach.options.max_attempts = 1;
+  t.a.client.attach(attach);
+  publish(t.producer, "o", {event(1, 0), event(1, 1), event(1, 2)});
+  auto held = t.a.client.deliveries();
+  REQUIRE(held.size() == 3);
+  CHECK(t.a.retry(held[0])[0].status == OutcomeStatus::stored);
+  CHECK(t.a.client.ack(held[2])[0].code == ErrorCode::stale);
+  CHECK(t.a.take() == Numbers{event(1, 1), event(1, 2)});
+}
+
 TEST_CASE("what a member that leaves had of a key goes to one other, in order") {
   Two t;
   t.a.attach();
