@@ -251,6 +251,36 @@ TEST_CASE("an event that failed, was claimed after a restart and settled at once
   CHECK(t.a.take() == Numbers{event(1, 1)});
 }
 
+TEST_CASE("what is claimed late is taken back when one before it in its key went to somebody else meanwhile") {
+  Two t;
+  t.a.attach();
+  publish(t.producer, "o", {event(1, 0)});
+  publish(t.producer, "o", {event(1, 1)});
+  const auto held = t.a.client.deliveries();
+  REQUIRE(held.size() == 2);
+  t.proxy.restart();
+  t.b.client.reconnect();
+  t.b.client.hello();
+  t.b.attach(1);
+  for (int i = 0; i < 31; ++i) {
+    t.b.client.send(wire::Renew{{t.b.client.session}});
+    t.proxy.advance(1s);
+  }
+  const auto first = t.b.client.deliveries();
+  REQUIRE(events_of(first) == Numbers{event(1, 0)});
+  t.a.client.reconnect();
+  t.a.client.hello();
+  auto attach = t.a.client.attach_message("g", {">"});
+  attach.claims = {{held[1].id, 1, 1}};
+  REQUIRE(t.a.client.attach(attach).claimed.size() == 1);
+  t.proxy.settle();
+  CHECK(t.a.client.ack(held[1])[0].code == ErrorCode::stale);
+  CHECK(t.a.take().empty());
+  t.b.client.ack(first[0]);
+  const Numbers rest = t.b.take();
+  CHECK((rest.empty() ? t.a.take() : rest) == Numbers{event(1, 1)});
+}
+
 TEST_CASE("a group that holds back too many events stops reading on and says why") {
   Two t;
   t.a.attach(1);
