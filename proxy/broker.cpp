@@ -184,6 +184,8 @@ void BrokerState::on_durable(std::uint64_t batch) {
 void BrokerState::on_space(std::uint64_t free_bytes) {
   ledger_->on_space(free_bytes);
   if (ledger_->durable_batch() >= removing_batch_) removing_batch_ = 0;
+  if (full_ || !std::exchange(letters_wait_, false)) return;
+  for (auto& [id, group] : groups_) group->burials_wait = false;
 }
 
 std::optional<Instant> BrokerState::next_deadline() {

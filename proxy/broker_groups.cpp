@@ -300,7 +300,7 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
   for (const Burial& burial : burials) {
     if (!ledger_->has_space(Tier::bare, burial.record->body.size() + small_record_bytes_max)) {
       group.bury_later(burial.offset);
-      group.burials_wait = true;
+      group.burials_wait = letters_wait_ = true;
       continue;
     }
     if (std::exchange(read, burial.record) != burial.record) {

@@ -239,6 +239,8 @@ class BrokerState {
   std::vector<Leaving> leaving_;
   /// Not even small records have space; found out now and then.
   bool full_ = false;
+  /// A dead letter had no space; it is tried again when the disk is measured.
+  bool letters_wait_ = false;
 
   // logged: part of the state at the head of each segment
   SourceTable sources_{outcome_bytes_max};

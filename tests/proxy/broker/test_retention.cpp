@@ -537,6 +537,35 @@ TEST_CASE("below the last tier nothing is written, and everything goes on when t
   CHECK(world.proxy.files().operations() > end);
 }
 
+TEST_CASE("a dead letter waits for its space, although small records have theirs, and is made when there is more") {
+  auto setup = small_segments();
+  setup.segment_bytes = 64 * 1024;
+  World world(setup);
+  Consumer consumer(world, "m/1");
+  world.producer.publish("a", std::vector<std::uint64_t>(2'000, 1));
+  const auto held = consumer.client.deliveries();
+  const std::uint64_t number = consumer.client.next_commit++;
+  consumer.client.send_settle(number, {TestClient::turn({held[0].settlement(wire::Verdict::reject)})});
+  REQUIRE(consumer.client.take<wire::Settled>());
+  const auto letters = [&] {
+    const auto stored = world.proxy.stored();
+    return std::ranges::count_if(stored, [](const auto& one) { return one.topic == "_spindle.dead.g"; });
+  };
+  REQUIRE(letters() == 1);
+
+  std::uint64_t free = 0;
+  for (bool settled = false; !settled; free += 1'024) {
+    world.leave(free);
+    consumer.client.send(wire::Resume{number + 1});
+    consumer.client.send_settle(number + 1, {TestClient::turn({held[1].settlement(wire::Verdict::reject)})});
+    settled = consumer.client.take<wire::Settled>().has_value();
+  }
+  world.pass(2s, {&consumer.client});
+  REQUIRE(letters() == 1);
+  world.leave(1 << 21);
+  CHECK(letters() == 2);
+}
+
 TEST_CASE("a decision never meets a full disk") {
   const std::uint64_t seed = GENERATE(as<std::uint64_t>{}, 1, 2, 3, 4, 5, 6);
   CAPTURE(seed);
