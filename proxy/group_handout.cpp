@@ -172,9 +172,7 @@ void Group::learn_claimed(std::uint64_t offset, std::uint32_t key, Now now) {
     if (found == member.handouts.end()) continue;
     auto& [number, handout] = *found;
     handout.keyed = true;
-    const KeyOrder::Leave leave = order_.leave(key, offset);
-    const bool in_order = leave.now && leave.only.value_or(member.seat) == member.seat;
-    if (in_order) return order_.hand_out(offset, {key, member.seat, number});
+    if (order_.may_keep(key, offset, member.seat)) return order_.hand_out(offset, {key, member.seat, number});
     take(member, number, {offset, offset + 1}, now);  // one of its key before it failed or went to another meanwhile
     claimed_.remove({offset, offset + 1});
     return;

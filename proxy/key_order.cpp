@@ -31,6 +31,14 @@ KeyOrder::Leave KeyOrder::leave(std::uint32_t key, std::uint64_t offset) const {
   return {true, same.seat};
 }
 
+bool KeyOrder::may_keep(std::uint32_t key, std::uint64_t offset, Seat seat) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return true;
+  const Key& same = found->second;
+  if (!same.waits.empty() && same.waits.front() < offset) return false;
+  return same.out.empty() || same.seat == seat;
+}
+
 void KeyOrder::hand_out(std::uint64_t offset, const Out& out) {
   forget_wait(offset);
   Key& same = keys_[out.key];

@@ -42,8 +42,11 @@ class KeyOrder {
     std::optional<Seat> only = std::nullopt;
   };
   Leave leave(std::uint32_t key, std::uint64_t offset) const;
+  /// Whether the event, which the member had before and claims, may stay with it. It had those of the key behind it
+  /// in their order, so these do not matter.
+  bool may_keep(std::uint32_t key, std::uint64_t offset, Seat seat) const;
 
-  /// The event was handed out, as leave() allowed.
+  /// The event was handed out, as leave() or may_keep() allowed.
   void hand_out(std::uint64_t offset, const Out& out);
   /// It waits; it was out, waiting for something else, or is new.
   void hold(std::uint32_t key, std::uint64_t offset, Until until);

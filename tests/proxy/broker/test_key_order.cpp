@@ -251,6 +251,31 @@ TEST_CASE("an event that failed, was claimed after a restart and settled at once
   CHECK(t.a.take() == Numbers{event(1, 1)});
 }
 
+TEST_CASE("a member keeps what it claims of a key, in whatever order the log is read for the keys") {
+  Two t;
+  t.a.attach();
+  publish(t.producer, "o", {event(1, 0)});
+  publish(t.producer, "o", {event(1, 1), event(2, 0)});
+  const auto held = t.a.client.deliveries();
+  REQUIRE(held.size() == 3);
+  t.proxy.restart();
+  t.a.client.reconnect();
+  t.a.client.hello();
+  auto attach = t.a.client.attach_message("g", {">"});
+  attach.claims = {{held[0].id, 1, 1}, {held[1].id, 2, 1}};
+  t.proxy.by_hand = true;  // the second packet is read first, for what is rejected
+  t.a.client.send(attach);
+  const auto reject = held[2].settlement(wire::Verdict::reject);
+  t.a.client.send_settle(t.a.client.next_commit++, {TestClient::turn({reject})});
+  t.proxy.by_hand = false;
+  t.proxy.settle();
+  CHECK(t.a.client.take<wire::Attached>()->claimed.size() == 2);
+  (void)t.a.client.take<wire::Settled>();
+  CHECK(t.a.client.ack(held[1])[0].status == OutcomeStatus::stored);
+  CHECK(t.a.client.ack(held[0])[0].status == OutcomeStatus::stored);
+  CHECK(t.a.take().empty());
+}
+
 TEST_CASE("what is claimed late is taken back when one before it in its key went to somebody else meanwhile") {
   Two t;
   t.a.attach();
