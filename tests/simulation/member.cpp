@@ -1,5 +1,7 @@
 #include "member.hpp"
 
+#include <algorithm>
+
 #include "broken.hpp"
 #include "spindle/wire/packet.hpp"
 
@@ -59,6 +61,8 @@ void Member::take(const wire::Deliver& deliver, const std::vector<wire::TopicPac
                         packet->key(k)};
       ++k;
       if (past_.size() < 100) past_.push_back(delivery);
+      const auto taken_back = [&](const auto& retried) { return is_behind(delivery, retried.second); };
+      if (std::ranges::any_of(retried_, taken_back)) continue;
       held_.insert_or_assign(place(delivery), std::move(delivery));
     }
   }
@@ -86,6 +90,7 @@ void Member::forget() {
   known_ = false;
   held_.clear();
   settling_.clear();
+  retried_.clear();
 }
 
 std::vector<Delivery> Member::held() const {
@@ -99,11 +104,10 @@ void Member::let_go(const Delivery& delivery, std::uint64_t commit) {
   settling_.emplace(commit, delivery);
 }
 
-void Member::drop_later_of_key(const Delivery& failed) {
+void Member::drop_later_of_key(const Delivery& failed, std::uint64_t commit) {
   if (!failed.key) return;
-  std::erase_if(held_, [&](const auto& held) {
-    return held.second.key == failed.key && held.second.id.offset > failed.id.offset;
-  });
+  retried_.emplace(commit, failed);
+  std::erase_if(held_, [&](const auto& held) { return is_behind(held.second, failed); });
 }
 
 void Member::outcome(std::uint64_t commit, bool refused) {
@@ -112,6 +116,7 @@ void Member::outcome(std::uint64_t commit, bool refused) {
     if (granted_.contains(place(at->second))) held_.insert_or_assign(place(at->second), at->second);
   }
   settling_.erase(begin, end);
+  retried_.erase(commit);
 }
 
 }  // namespace spindle::simulation

@@ -37,8 +37,9 @@ class Member {
   bool holds(const Delivery& delivery) const { return held_.contains(place(delivery)); }
   /// It is being settled: held no more, but still claimed until the outcome is told.
   void let_go(const Delivery& delivery, std::uint64_t commit);
-  /// Not settled, just not worked on: a later event of a key whose earlier one fails.
-  void drop_later_of_key(const Delivery& failed);
+  /// Not settled, just not worked on: later events of a key whose earlier one fails, until the outcome of that commit
+  /// is told, also those that arrive by then. The proxy takes them back.
+  void drop_later_of_key(const Delivery& failed, std::uint64_t commit);
   void outcome(std::uint64_t commit, bool refused);
   /// Something it held once, to be settled too late.
   const std::vector<Delivery>& past() const { return past_; }
@@ -54,6 +55,11 @@ class Member {
   bool joined_ = false;  // in this session
   std::map<Place, Delivery> held_;
   std::multimap<std::uint64_t, Delivery> settling_;  // by commit
+  /// By commit: what is to be tried again.
+  std::multimap<std::uint64_t, Delivery> retried_;
+  static bool is_behind(const Delivery& delivery, const Delivery& failed) {
+    return delivery.key == failed.key && delivery.id.offset > failed.id.offset;
+  }
   /// Granted in this session. A turn of these that was sent before the claim and is refused leaves them here: that
   /// was decided before.
   std::set<Place> granted_;

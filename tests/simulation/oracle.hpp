@@ -86,6 +86,8 @@ class Oracle {
     std::vector<wire::Pattern> patterns;
     bool joining = true;
     std::vector<wire::Claim> claims;
+    /// What it claimed and has settled since, before it was told what it keeps.
+    std::set<std::uint64_t> settled_since;
     std::uint64_t credit_events = 0;
     std::uint64_t credit_bytes = 0;
     /// Offsets that it holds and what each counts for.
@@ -132,6 +134,7 @@ class Oracle {
   void apply_turn(const std::string& source, const Commit& commit);
   void check_settled(GroupTruth& group, proxy::Interval range);
   void check_letter(GroupTruth& group, std::uint64_t offset, const spool::Record& record);
+  void take_back_behind(GroupTruth& group, std::uint64_t offset);
   void settle(GroupTruth& group, std::uint64_t offset, Share::Fate fate);
   std::vector<std::uint64_t> append(const spool::Record& record);
   void place(std::uint64_t event, std::uint64_t offset);
@@ -139,6 +142,7 @@ class Oracle {
   void trim(std::uint64_t first_offset);
   std::uint32_t topic_number(BytesView topic);
   void recount_wanted(GroupTruth& group);
+  void recount_open(GroupTruth& group);
   const Commit& commit_of(const std::string& source, std::uint64_t number) const;
 
   // trace.cpp
@@ -164,6 +168,9 @@ class Oracle {
   void tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth& group, const Delivery& delivery, Now now);
   void tell_lost(Session& session, const wire::Lost& lost);
   void tell_error(const proxy::Peer& peer, const wire::ErrorMessage& error);
+  void doubt_claims(const proxy::Peer& peer, GroupTruth& group, const Member& member);
+  bool may_be_taken_back(const proxy::Peer& peer, GroupTruth& group, std::uint64_t offset) const;
+  std::optional<std::uint64_t> overtaken(const proxy::Peer& peer, GroupTruth& group, std::uint64_t offset) const;
   void check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery) const;
 
   const Scenario& scenario_;

@@ -122,11 +122,28 @@ void Oracle::apply_turn(const std::string& source, const Commit& commit) {
     if (delivery.id.offset < truth_.first_offset) broken(what + ", which is not kept any more");
     Share& share = truth_.share(*group, delivery.id.offset);
     if (share.fate != Share::Fate::open) broken(what + " although that was settled before");
-    const bool fits = same_handout(share.newest, delivery.id) || same_handout(share.claimed, delivery.id);
+    const auto is_this = [&](const wire::DeliveryId& id) { return same_handout(id, delivery.id); };
+    const bool fits = is_this(share.newest) || std::ranges::any_of(share.claimed, is_this);
     if (!fits) {
       broken(what + " under a stale id: it was delivered again since");
     }
     if (settles.verdict == wire::Verdict::ack) settle(*group, delivery.id.offset, Share::Fate::acked);
+    if (settles.verdict == wire::Verdict::retry) take_back_behind(*group, delivery.id.offset);
+  }
+}
+
+/// An attempt has failed: what is behind it in its key is taken back from whoever had it, also what that one was told
+/// of after it settled this, or is on its way to it.
+void Oracle::take_back_behind(GroupTruth& group, std::uint64_t offset) {
+  const Share& failed = truth_.share(group, offset);
+  const std::string holder = failed.holder.empty() ? failed.perhaps : failed.holder;
+  let_go_later_of_key(group, offset, holder);
+  const auto key = events_.at(truth_.at(offset).event).key;
+  for (std::uint64_t later = offset + 1; key && later < truth_.next_offset(); ++later) {
+    if (events_.at(truth_.at(later).event).key != key) continue;
+    Share& behind = truth_.share(group, later);
+    behind.changed_in_round = round_;
+    if (behind.perhaps == holder) behind.perhaps.clear();
   }
 }
 
@@ -171,14 +188,9 @@ void Oracle::apply_effect(const GroupEffect& effect, bool has_letter) {
         share.failed = effect.attempts;
         share.to_bury = effect.what == GroupEffect::What::bury;
         share.changed_in_round = round_;
-        share.settling.clear();
-        let_go_later_of_key(group, offset, share.holder);
+        if (!share.to_bury) take_back_behind(group, offset);  // nothing waits for what is dead
         let_go(group, offset);
-        // What was on its way to the same member is taken back with it.
-        const auto key = events_.at(truth_.at(offset).event).key;
-        for (std::uint64_t later = offset + 1; key && later < truth_.next_offset(); ++later) {
-          if (events_.at(truth_.at(later).event).key == key) truth_.share(group, later).changed_in_round = round_;
-        }
+        share.perhaps.clear();
       }
       return;
     case GroupEffect::What::lost:
@@ -220,7 +232,8 @@ void Oracle::apply_group() {
       // end.
       const std::uint64_t start = group.joined ? truth_.next_offset() : group.settled_below;
       group.patterns.push_back({*wire::Pattern::parse(change->pattern), start});
-      return recount_wanted(group);
+      recount_wanted(group);
+      return recount_open(group);
     }
     case GroupRecord::What::joined:
       group.joined = true;
@@ -360,6 +373,16 @@ void Oracle::recount_wanted(GroupTruth& group) {
         group.wanted_from[i] = std::min(group.wanted_from[i], wanted.from);
       }
     }
+  }
+}
+
+/// A group may want what was stored before it was there.
+void Oracle::recount_open(GroupTruth& group) {
+  group.open_by_key.clear();
+  for (std::uint64_t offset = truth_.first_offset; check_keys && offset < truth_.next_offset(); ++offset) {
+    const auto key = events_.at(truth_.at(offset).event).key;
+    const bool open = key && truth_.wants(group, offset) && truth_.share(group, offset).fate == Share::Fate::open;
+    if (open) group.open_by_key[*key].insert(offset);
   }
 }
 

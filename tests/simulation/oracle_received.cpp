@@ -59,8 +59,11 @@ void Oracle::hear_hello(const proxy::Peer& peer, const wire::Head& head, Now now
       const Who& holder = who_.at(share.holder);
       if (holder.source != session.who.source) continue;
       if (holder.process != session.who.process || session.hello.epoch == 0) {
-        let_go(group, offset);  // an older process's are anybody's; without an epoch nobody knows that it is the same
-      } else {                  // its own it gets back if it claims them within a lease
+        // An older process's are anybody's; without an epoch nobody knows that it is the same. It keeps them when
+        // the hello is refused.
+        share.perhaps = share.holder;
+        let_go(group, offset);
+      } else {  // its own it gets back if it claims them within a lease
         share.held_until = std::min(share.held_until, now.instant + scenario_.config.lease);
       }
     }
@@ -95,7 +98,8 @@ void Oracle::hear_settle(Session& session, const wire::Head& head) {
         if (offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
         Share& share = truth_.share(*group, offset);
         if (share.newest.handout != settlement.first.handout) continue;
-        if (!share.holder.empty()) share.settling = share.holder;
+        if (member->second.joining) member->second.settled_since.insert(offset);
+        if (!share.holder.empty()) share.perhaps = share.holder;
         if (settlement.verdict == wire::Verdict::retry) let_go_later_of_key(*group, offset, share.holder);
         let_go(*group, offset);
       }
@@ -122,7 +126,7 @@ void Oracle::hear_attach(Session& session, const wire::Head& head, Now now) {
     for (std::uint64_t offset = claim.first.offset; offset < claim.first.offset + claim.count; ++offset) {
       if (offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
       Share& share = truth_.share(*group, offset);
-      if (share.holder.empty() || share.held_until <= now.instant) share.claimed = claim.first;
+      if (share.holder.empty() || share.held_until <= now.instant) share.claimed.push_back(claim.first);
     }
   }
 }
@@ -169,6 +173,8 @@ void Oracle::let_go_later_of_key(GroupTruth& group, std::uint64_t offset, const 
   if (!key || holder.empty()) return;
   for (std::uint64_t later : std::set(group.held.upper_bound(offset), group.held.end())) {
     if (events_.at(truth_.at(later).event).key == key && truth_.share(group, later).holder == holder) {
+      // A turn that is refused leaves them where they are.
+      truth_.share(group, later).perhaps = holder;
       let_go(group, later);
     }
   }

@@ -159,17 +159,48 @@ void Oracle::tell_attached(const proxy::Peer& peer, Session& session, const wire
       if (share.changed_in_round == round_) continue;  // settled in the meantime
       if (share.fate != Share::Fate::open) broken(what + ", which is settled");
       if (claim.attempt != share.failed + 1) broken(what + ", an attempt that has failed");
-      if (!share.holder.empty() && now.instant < share.held_until)
+      // The log does not say that what is behind an event in its key was taken back with it when a deadline passed.
+      const bool silently_taken = check_keys && scenario_.deadlines_pass;
+      if (!share.holder.empty() && now.instant < share.held_until && !silently_taken)
         broken(what + ", which " + share.holder + " holds");
       let_go(*group, offset);
       if (session.replaced_by != 0 || session.unreachable) continue;
       share.newest = claim.first;
+      if (member.settled_since.contains(offset)) {
+        share.perhaps = peer;
+        continue;
+      }
       share.holder = peer;
       share.held_until = Instant::max();
       group->held.insert(offset);
       member.held[offset] = 0;
     }
   }
+  if (check_keys) doubt_claims(peer, *group, member);
+}
+
+/// What was claimed may be taken back when the proxy has read the keys again, and nothing is told of it then.
+void Oracle::doubt_claims(const proxy::Peer& peer, GroupTruth& group, const Member& member) {
+  const auto held = member.held;
+  for (const auto& [offset, bytes] : held) {
+    if (!may_be_taken_back(peer, group, offset)) continue;
+    let_go(group, offset);
+    truth_.share(group, offset).perhaps = peer;
+  }
+}
+
+/// Whether one before it in its key is not the member's, or has failed: of that the proxy may have read the key, but
+/// not again since it was claimed. It may be one that the group comes to want: its position is back where the log
+/// knows it, and its patterns grow from there.
+bool Oracle::may_be_taken_back(const proxy::Peer& peer, GroupTruth& group, std::uint64_t offset) const {
+  const auto key = events_.at(truth_.at(offset).event).key;
+  for (std::uint64_t older = std::max(truth_.first_offset, group.settled_below); key && older < offset; ++older) {
+    if (events_.at(truth_.at(older).event).key != key) continue;
+    const Share& share = truth_.share(group, older);
+    if (share.fate != Share::Fate::open || share.to_bury) continue;
+    if (share.failed > 0 || share.holder != peer) return true;
+  }
+  return false;
 }
 
 void Oracle::tell_deliver(const proxy::Outgoing& outgoing, Session& session, const wire::Deliver& deliver, Now now) {
@@ -235,12 +266,15 @@ void Oracle::tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth
     share.newest = delivery.id;
     share.newest_attempt = delivery.attempt;
   }
-  if (!theirs) return;
-  share.claimed = {};
+  if (!theirs) {
+    if (share.holder.empty()) share.perhaps = peer;
+    return;
+  }
+  share.claimed.clear();
   let_go(group, offset);
   if (check_keys) check_order_by_key(peer, group, delivery);
   share.holder = peer;
-  share.settling.clear();
+  share.perhaps.clear();
   share.held_until = Instant::max();
   group.held.insert(offset);
   const bool room =
@@ -252,16 +286,26 @@ void Oracle::tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth
 
 /// Nobody else has an event of the key, and none that is older waits.
 void Oracle::check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery) const {
-  if (!delivery.key) return;
-  for (std::uint64_t older : group.open_by_key[*delivery.key]) {
-    if (older >= delivery.id.offset) break;
+  const auto older = overtaken(peer, group, delivery.id.offset);
+  if (!older) return;
+  const std::string& holder = truth_.share(group, *older).holder;
+  broken("offset " + std::to_string(delivery.id.offset) + " goes to " + peer + " of group " + group.name +
+         " before offset " + std::to_string(*older) + " of the same key is settled, which " +
+         (holder.empty() ? "nobody" : holder) + " holds");
+}
+
+/// The oldest of the event's key before it that waits, or that somebody else has.
+std::optional<std::uint64_t> Oracle::overtaken(const proxy::Peer& peer, GroupTruth& group,
+                                               std::uint64_t offset) const {
+  const auto key = events_.at(truth_.at(offset).event).key;
+  if (!key) return std::nullopt;
+  for (std::uint64_t older : group.open_by_key[*key]) {
+    if (older >= offset) break;
     if (older < truth_.first_offset) continue;
     const Share& share = truth_.share(group, older);
-    if (share.holder == peer || share.settling == peer || share.to_bury) continue;
-    broken("offset " + std::to_string(delivery.id.offset) + " goes to " + peer + " of group " + group.name +
-           " before offset " + std::to_string(older) + " of the same key is settled, which " +
-           (share.holder.empty() ? "nobody" : share.holder) + " holds");
+    if (share.holder != peer && share.perhaps != peer && !share.to_bury) return older;
   }
+  return std::nullopt;
 }
 
 void Oracle::tell_lost(Session& session, const wire::Lost& lost) {

@@ -120,7 +120,10 @@ void Process::take(wire::Message& message, Now now) {
 
 void Process::take_welcome(const wire::Welcome& welcome) {
   session_ = welcome.session;
-  if (epoch_ == 0) next_commit_ = welcome.last_number + 1;
+  if (epoch_ == 0) {  // it goes on where one before it of its name was, whose commits count as told to it
+    acknowledged_ = welcome.last_number;
+    next_commit_ = welcome.last_number + 1;
+  }
   const bool other_log = !spool_.empty() && incarnation_ != welcome.incarnation;
   if (epoch_ != 0 && welcome.epoch != epoch_ && !other_log && !renumber_) {
     broken(source_ + " comes back and is given another epoch");

@@ -135,7 +135,7 @@ void Process::add_turn(Sent& sent, std::vector<Delivery> deliveries, bool only_a
     if (verdict == Verdict::retry && chance_.one_in(2)) settlement.retry_after_ms = chance_.below(2'000);
     commit.settles.push_back({delivery, verdict});
     member(delivery.member)->let_go(delivery, commit.number);
-    if (verdict == Verdict::retry) member(delivery.member)->drop_later_of_key(delivery);
+    if (verdict == Verdict::retry) member(delivery.member)->drop_later_of_key(delivery, commit.number);
     if (delivery.group != "turns" || (!only_ack && chance_.one_in(5))) continue;
     const std::size_t first = outputs.size();
     for (std::uint64_t count = chance_.between(1, 2); count > 0; --count) {

@@ -3,6 +3,7 @@
 #include <msgpack.hpp>
 
 #include "oracle.hpp"
+#include "spindle/wire/packet.hpp"
 
 namespace spindle::simulation {
 namespace {
@@ -29,7 +30,14 @@ void Oracle::trace_message(const char* way, const proxy::Peer& peer, BytesView h
 void Oracle::trace_record(const spool::Record& record) const {
   std::cout << "  durable: kind " << static_cast<int>(record.kind) << " offset " << record.offset << " count "
             << record.count << " " << record.topic << (record.last_of_commit ? " last" : "");
-  print_values(record.kind == spool::Kind::events ? BytesView() : record.body);
+  if (record.kind != spool::Kind::events) return print_values(record.body);
+  if (const auto packet = wire::Packet::parse(record.body, packet_values_)) {
+    for (std::size_t i = 0; i < record.count; ++i) {
+      const auto key = packet->key(i);
+      std::cout << (i == 0 ? " keys " : " ") << (key ? std::to_string(*key) : "none");
+    }
+  }
+  std::cout << "\n";
 }
 
 }  // namespace spindle::simulation

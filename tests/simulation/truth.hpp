@@ -30,13 +30,14 @@ struct Share {
   /// The newest delivery that anybody was told of.
   wire::DeliveryId newest;
   std::uint64_t newest_attempt = 0;
-  /// Claimed since by somebody who had it before, under the id of then: it is that again if nobody has it.
-  wire::DeliveryId claimed;
+  /// Claimed since by those who had it before, under the ids of then: it is one of these again if nobody has it.
+  std::vector<wire::DeliveryId> claimed;
   /// Whose it is now and until when at least; nobody's when there is no peer.
   std::string holder;
   Instant held_until{};
-  /// Who had it and has settled it, as long as the log does not say what became of that.
-  std::string settling;
+  /// Who may have it when that is nobody's for certain: who had it and has settled it (the log does not say yet what
+  /// became of that), or was told of it just when that may have been taken back.
+  std::string perhaps;
 };
 
 /// A group as the log has it.
