@@ -496,6 +496,73 @@ TEST_CASE("turns that publish nothing pass a publish that is halted for space") 
   CHECK_FALSE(f.session.halted());
 }
 
+TEST_CASE("a group's higher generation takes what its member holds of older ones") {
+  Fixture f;
+  f.begin();
+  const std::uint64_t member = f.attached_member();
+  const wire::DeliveryId first = f.deliver(member, 1, 100, 10);
+  CHECK(f.session.acknowledge_each(member, first, 2));  // on its way: its outcome tells
+  (void)f.session.take_events();
+  wire::Deliver moved;
+  moved.member = member;
+  moved.run = 3;
+  moved.generation = 2;
+  moved.entries.push_back({2, 50, 5, 1});
+  f.proxy.say(moved, {{SharedBytes::own("orders.placed"), SharedBytes::own("packet")}});
+  const auto events = f.session.take_events();
+  REQUIRE(events.size() == 2);
+  const auto lost = only<DeliveriesLost>(events);
+  REQUIRE(lost.size() == 1);
+  REQUIRE(lost[0].deliveries.size() == 1);
+  CHECK(lost[0].deliveries[0].first.offset == 102);
+  CHECK(lost[0].deliveries[0].count == 8);
+  CHECK(std::holds_alternative<Delivered>(events[1]));
+  wire::DeliveryId old = first;
+  old.offset = 105;
+  CHECK(f.session.acknowledge_each(member, old, 1).error().code == ErrorCode::stale);
+  CHECK(f.session.acknowledge_each(member, {3, 2, 2, 50}, 5));
+}
+
+TEST_CASE("a member whose group was deleted is told, and the session goes on") {
+  Fixture f;
+  f.begin();
+  const std::uint64_t member = f.attached_member();
+  wire::ErrorMessage deleted = wire::ErrorMessage::of(0, {ErrorCode::group_deleted, "gone"});
+  deleted.member = member + 1;  // nobody
+  f.proxy.say(deleted);
+  CHECK(f.session.take_events().empty());
+  deleted.member = member;
+  f.proxy.say(deleted);
+  const auto refused = only<AttachRefused>(f.session.take_events());
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].member == member);
+  CHECK(refused[0].why.code == ErrorCode::group_deleted);
+  CHECK(f.session.ready());
+  f.reconnect(0);
+  CHECK(f.kinds().empty());  // it is not attached again
+}
+
+TEST_CASE("a member that was attached takes the group as it is after a reconnect") {
+  Fixture f;
+  f.begin();
+  wire::Attach request;
+  request.group = "billing";
+  request.patterns = {"orders.>"};
+  request.options.max_attempts = 3;
+  request.alter = true;
+  f.session.attach(request);
+  auto said = f.proxy.hear();
+  CHECK(said.at(0).as<wire::Attach>().options.max_attempts == 3);
+  CHECK(said.at(0).as<wire::Attach>().alter);
+  f.answer_attach(said.at(0).as<wire::Attach>(), said.at(0).envelope.number);
+  f.reconnect(0);
+  said = f.proxy.hear();
+  const auto again = said.at(0).as<wire::Attach>();
+  CHECK(again.options == wire::GroupOptions());  // an operator may have altered it
+  CHECK_FALSE(again.alter);
+  CHECK(again.group == "billing");
+}
+
 TEST_CASE("a passing refusal of hello is tried again later") {
   Fixture f;
   f.session.connected(f.proxy.now);

@@ -69,7 +69,10 @@ TEST_CASE("errors keep their code and an unknown one keeps its name") {
   CHECK(error.error_class == "session");
   CHECK(error.to_error().code == ErrorCode::fenced);
   CHECK(error.to_error().text == "exit");
-  const Error strange = ErrorMessage{4, "moonphase", "passing", "wait"}.to_error();
+  ErrorMessage of_member = ErrorMessage::of(0, Error{ErrorCode::group_deleted, "exit"});
+  of_member.member = 9;
+  CHECK(round_trip(of_member).member == 9);
+  const Error strange = ErrorMessage{4, "moonphase", "passing", "wait", 0}.to_error();
   CHECK(strange.code == ErrorCode::unsupported);
   CHECK(strange.text == "moonphase: wait");
 }
@@ -104,12 +107,17 @@ TEST_CASE("group messages read back") {
   attach.options.ack_deadline_ms = 6;
   attach.options.keep_at_most_ms = 7;
   attach.options.keep_at_most_bytes = 8;
+  attach.options.expires_ms = 9;
+  attach.alter = true;
+  attach.create_options.expires_ms = 10;
   attach.claims = {Claim{{1, 2, 3, 4}, 5, 6}, Claim{}};
   const Attach read = round_trip(attach);
   CHECK(read.options == attach.options);
   CHECK(read.start.offset == 77);
   CHECK(read.claims[0].first.offset == 4);
   CHECK_FALSE(read.create);
+  CHECK(read.alter);
+  CHECK(read.create_options == attach.create_options);
   attach.start = {Start::At::now, 0};
   CHECK(round_trip(attach).start.at == Start::At::now);
   CHECK(round_trip(Attached{1, 2, 3, 4, attach.claims}).claimed[0].attempt == 6);

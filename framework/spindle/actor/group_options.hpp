@@ -13,7 +13,7 @@ enum class StartAt : std::uint8_t {
 };
 
 /// How a group treats deliveries. What is not set is the proxy's default, or what the group has already; a value that
-/// differs from what the group has is an error at start (group_mismatch), not a silent change.
+/// differs from what the group has is an error at start (group_mismatch), not a silent change: see `alter`.
 struct GroupOptions {
   /// Attempts before an event goes to the dead letters (`_spindle.dead.<group>`). Default 8.
   std::optional<std::uint64_t> max_attempts = {};
@@ -26,6 +26,10 @@ struct GroupOptions {
   /// Actor::on_lost), once nothing else keeps it from being deleted. Default 0: no bound, it keeps it for ever.
   std::optional<std::chrono::milliseconds> keep_at_most = {};
   std::optional<std::uint64_t> keep_at_most_bytes = {};
+  /// The group is deleted when it had no member for so long, counted while a proxy runs. Default 0: never.
+  std::optional<std::chrono::milliseconds> expires = {};
+  /// Values above that differ from what the group has change it, for all its members, instead of being an error.
+  bool alter = false;
   StartAt start = StartAt::beginning;
   /// The most that is delivered to this member and not settled: events that wait here cannot go to another member.
   std::uint64_t credit_events = 4'096;

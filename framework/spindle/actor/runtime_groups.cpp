@@ -97,6 +97,8 @@ wire::Attach Runtime::Group::attach() const {
   attach.options.ack_deadline_ms = ms(options.ack_deadline);
   attach.options.keep_at_most_ms = ms(options.keep_at_most);
   attach.options.keep_at_most_bytes = options.keep_at_most_bytes;
+  attach.options.expires_ms = ms(options.expires);
+  attach.alter = options.alter;
   attach.credit_events = options.credit_events;
   attach.credit_bytes = options.credit_bytes;
   return attach;

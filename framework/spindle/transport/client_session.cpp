@@ -184,10 +184,14 @@ std::uint64_t ClientSession::attach(wire::Attach request) {
 
 void ClientSession::send_attach(Member& member) {
   member.again_at.reset();
-  member.request.claims = member.held.claims();
-  if (member.request.claims.size() > claims_sent_max) member.request.claims.resize(claims_sent_max);
-  member.asked_by = queue(member.request);
-  member.request.claims = {};
+  wire::Attach request = member.request;
+  request.claims = member.held.claims();
+  if (request.claims.size() > claims_sent_max) request.claims.resize(claims_sent_max);
+  if (member.joined) {  // an operator may have altered the group since
+    request.options = {};
+    request.alter = false;
+  }
+  member.asked_by = queue(request);
 }
 
 void ClientSession::set_credit(std::uint64_t member, std::uint64_t events, std::uint64_t bytes) {

@@ -116,6 +116,7 @@ class ClientSession {
     std::optional<Instant> again_at;
     Holdings held;
     bool may_create = false;  // as its owner asked: a log that is another one may not have the group
+    bool joined = false;      // in this log
   };
   struct AdminRequest {
     std::uint64_t id = 0;
@@ -150,6 +151,7 @@ class ClientSession {
   void on_error(std::uint64_t session, const wire::ErrorMessage& message, Instant now);
   void on_session_error(const Error& error, Instant now);
   void on_hello_error(const wire::ErrorMessage& message, Instant now);
+  void on_group_deleted(std::uint64_t member, const Error& error);
   void on_request_error(std::uint64_t answers, const Error& error, Instant now);
 
   SessionOptions options_;

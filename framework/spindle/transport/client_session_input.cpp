@@ -113,7 +113,10 @@ Result<void> ClientSession::begin_in(const wire::Welcome& welcome) {
   const bool other_spool = !welcome_.spool.empty() && welcome.spool != welcome_.spool;
   const bool other_time = !welcome_.spool.empty() && welcome.incarnation != welcome_.incarnation;
   if (other_spool || other_time || anew_) {
-    for (auto& [number, member] : members_) member.request.create = member.may_create;
+    for (auto& [number, member] : members_) {
+      member.request.create = member.may_create;
+      member.joined = false;
+    }
   }
   const bool shorter = other_time && welcome.last_number < outbox_.acknowledged();
   if (!other_spool && !shorter && !anew_) return outbox_.begin(welcome);
@@ -201,7 +204,8 @@ void ClientSession::on_attached(const wire::Attached& attached) {
   if (member == nullptr || member->asked_by != attached.answers) return;
   member->asked_by = 0;
   member->request.create = false;
-  auto lost = member->held.keep_only(attached.claimed);
+  member->joined = true;
+  auto lost = member->held.keep_only(attached.claimed);  // claims of an older generation are never granted
   events_.emplace_back(Attached{attached.member, attached.generation, attached.position});
   if (!lost.empty()) events_.emplace_back(DeliveriesLost{attached.member, std::move(lost)});
   become_ready_if_attached();
@@ -214,6 +218,10 @@ void ClientSession::on_deliver(const wire::Deliver& deliver, std::span<const Sha
   }
   Member* member = find(deliver.member);
   if (member == nullptr) return;
+  // The group was moved to another position: what the member still had is not its own any more.
+  if (auto lost = member->held.drop_older(deliver.generation); !lost.empty()) {
+    events_.emplace_back(DeliveriesLost{deliver.member, std::move(lost)});
+  }
   for (std::size_t i = 0; i < deliver.entries.size(); ++i) {
     const wire::Deliver::Entry& entry = deliver.entries[i];
     const wire::DeliveryId first{deliver.run, deliver.generation, entry.handout, entry.offset};
@@ -250,6 +258,7 @@ void ClientSession::on_error(std::uint64_t session, const wire::ErrorMessage& me
   if (!ours) return;
   const Error error = message.to_error();
   if (message.error_class == name(ErrorClass::session)) return on_session_error(error, now);
+  if (error.code == ErrorCode::group_deleted && message.answers == 0) return on_group_deleted(message.member, error);
   on_request_error(message.answers, error, now);
 }
 
@@ -272,6 +281,13 @@ void ClientSession::on_session_error(const Error& error, Instant now) {
   if (error.code == ErrorCode::unknown_session) return say_hello();
   events_.emplace_back(Trouble{error});
   hello_at_ = now + hello_again_after;
+}
+
+void ClientSession::on_group_deleted(std::uint64_t member, const Error& error) {
+  if (find(member) == nullptr) return;
+  events_.emplace_back(AttachRefused{member, error});
+  members_.erase(member);
+  become_ready_if_attached();
 }
 
 void ClientSession::on_request_error(std::uint64_t answers, const Error& error, Instant now) {

@@ -97,6 +97,7 @@ std::vector<wire::Claim> Holdings::claims() const {
 }
 
 std::vector<wire::Claim> Holdings::keep_only(const std::vector<wire::Claim>& claimed) {
+  generation_ = 0;  // it may be another log
   std::map<Key, Handout> before = std::exchange(handouts_, {});
   for (const wire::Claim& claim : claimed) {
     auto found = before.find({claim.first.run, claim.first.handout});
@@ -115,12 +116,26 @@ std::vector<wire::Claim> Holdings::keep_only(const std::vector<wire::Claim>& cla
     if (kept.open.empty() && kept.submitted.empty()) handouts_.erase(found->first);
   }
   std::vector<wire::Claim> lost;
-  for (const auto& [key, handout] : before) {
-    for (const auto& [from, to] : handout.open) {
-      lost.push_back({{key.first, handout.generation, key.second, from}, to - from, handout.attempt});
-    }
-  }
+  for (const auto& [key, handout] : before) list_open(key, handout, lost);
   return lost;
+}
+
+std::vector<wire::Claim> Holdings::drop_older(std::uint64_t generation) {
+  std::vector<wire::Claim> lost;
+  if (generation <= generation_) return lost;
+  generation_ = generation;
+  std::erase_if(handouts_, [&](const auto& entry) {
+    if (entry.second.generation >= generation) return false;
+    list_open(entry.first, entry.second, lost);
+    return true;
+  });
+  return lost;
+}
+
+void Holdings::list_open(const Key& key, const Handout& handout, std::vector<wire::Claim>& claims) {
+  for (const auto& [from, to] : handout.open) {
+    claims.push_back({{key.first, handout.generation, key.second, from}, to - from, handout.attempt});
+  }
 }
 
 }  // namespace spindle::transport

@@ -29,6 +29,8 @@ class Holdings {
   std::vector<wire::Claim> claims() const;
   /// Gives up what is not in `claimed`; returns what of it was open.
   std::vector<wire::Claim> keep_only(const std::vector<wire::Claim>& claimed);
+  /// Gives up what was handed out under an older generation of the group; returns what of it was open.
+  std::vector<wire::Claim> drop_older(std::uint64_t generation);
   bool empty() const { return handouts_.empty(); }
 
  private:
@@ -42,11 +44,13 @@ class Holdings {
   };
   using Key = std::pair<std::uint64_t, std::uint64_t>;  // run, handout
 
+  static void list_open(const Key& key, const Handout& handout, std::vector<wire::Claim>& claims);
   static void insert(Ranges& ranges, std::uint64_t from, std::uint64_t to);
   static void erase(Ranges& ranges, std::uint64_t from, std::uint64_t to);
   static bool contains(const Ranges& ranges, std::uint64_t from, std::uint64_t to);
 
   std::map<Key, Handout> handouts_;
+  std::uint64_t generation_ = 0;  // the newest that was seen
 };
 
 }  // namespace spindle::transport

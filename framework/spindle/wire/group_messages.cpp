@@ -69,7 +69,8 @@ void GroupOptions::write(Writer& to) const {
       {"backoff_factor", backoff_factor},
       {"ack_deadline_ms", ack_deadline_ms},
       {"keep_at_most_ms", keep_at_most_ms},
-      {"keep_at_most_bytes", keep_at_most_bytes}};
+      {"keep_at_most_bytes", keep_at_most_bytes},
+      {"expires_ms", expires_ms}};
   std::size_t count = 0;
   for (const auto& [name, value] : fields) count += value ? 1 : 0;
   to.map(count);
@@ -89,6 +90,7 @@ void GroupOptions::read(Cursor& at) {
                                           : option == "ack_deadline_ms"    ? &ack_deadline_ms
                                           : option == "keep_at_most_ms"    ? &keep_at_most_ms
                                           : option == "keep_at_most_bytes" ? &keep_at_most_bytes
+                                          : option == "expires_ms"         ? &expires_ms
                                                                            : nullptr;
     if (field == nullptr) {
       return at.fail(ErrorCode::unsupported, "group option '" + std::string(option) + "' is not known");
@@ -143,6 +145,8 @@ void Attach::write(Writer& to) const {
   options.write(to);
   to.uint(credit_events).uint(credit_bytes);
   write_list(to, claims);
+  to.boolean(alter);
+  create_options.write(to);
 }
 
 void Attach::read(Cursor& at) {
@@ -157,6 +161,8 @@ void Attach::read(Cursor& at) {
   credit_events = at.uint("credit_events");
   credit_bytes = at.uint("credit_bytes");
   read_list(at, "claims", limits::claims_per_attach_max, claims);
+  if (at.peek()) alter = at.boolean("alter");
+  if (at.peek()) create_options.read(at);
 }
 
 void Attached::write(Writer& to) const {

@@ -9,8 +9,8 @@
 
 namespace spindle::wire {
 
-/// How a group treats its deliveries; set when the group is made. Nothing set means: what the group has, or the
-/// default for a new one.
+/// How a group treats its deliveries; set when the group is made, or altered. Nothing set means: what the group has,
+/// or the default for a new one.
 struct GroupOptions {
   std::optional<std::uint64_t> max_attempts;
   std::optional<std::uint64_t> backoff_min_ms;
@@ -19,6 +19,7 @@ struct GroupOptions {
   std::optional<std::uint64_t> ack_deadline_ms;
   std::optional<std::uint64_t> keep_at_most_ms;
   std::optional<std::uint64_t> keep_at_most_bytes;
+  std::optional<std::uint64_t> expires_ms;
 
   void write(Writer& to) const;
   void read(Cursor& at);
@@ -57,7 +58,7 @@ struct Claim {
 /// Client: joins a group as the member of this number (chosen by the client, unique in its source).
 struct Attach {
   static constexpr Kind kind = Kind::attach;
-  static constexpr std::size_t field_count = 9;
+  static constexpr std::size_t field_count = 11;
   std::uint64_t member = 0;
   std::string group;
   std::vector<std::string> patterns;
@@ -70,6 +71,10 @@ struct Attach {
   std::uint64_t credit_events = 0;
   std::uint64_t credit_bytes = 0;
   std::vector<Claim> claims;
+  /// Options that differ from those of an existing group change it; otherwise they are an error.
+  bool alter = false;
+  /// Options of a group that this attach makes, besides `options`; an existing group may have others.
+  GroupOptions create_options;
 
   void write(Writer& to) const;
   void read(Cursor& at);

@@ -78,7 +78,7 @@ void Goodbye::read(Cursor& at) { reason = at.str("reason"); }
 
 ErrorMessage ErrorMessage::of(std::uint64_t answers, const Error& error) {
   return {answers, std::string(spindle::name(error.code)), std::string(spindle::name(class_of(error.code))),
-          error.text};
+          error.text, 0};
 }
 
 Error ErrorMessage::to_error() const {
@@ -86,13 +86,14 @@ Error ErrorMessage::to_error() const {
   return {ErrorCode::unsupported, code + ": " + text};
 }
 
-void ErrorMessage::write(Writer& to) const { to.uint(answers).str(code).str(error_class).str(text); }
+void ErrorMessage::write(Writer& to) const { to.uint(answers).str(code).str(error_class).str(text).uint(member); }
 
 void ErrorMessage::read(Cursor& at) {
   answers = at.uint("answers");
   code = at.str("code");
   error_class = at.str("class");
   text = at.str("text");
+  if (at.peek()) member = at.uint("member");
 }
 
 void Admin::write(Writer& to) const { to.str(verb).str(subject).bin(arguments); }

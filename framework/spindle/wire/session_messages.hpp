@@ -78,11 +78,13 @@ struct Goodbye {
 /// Proxy: what was asked cannot be done. `answers` is 0 when it is about the session as a whole.
 struct ErrorMessage {
   static constexpr Kind kind = Kind::error;
-  static constexpr std::size_t field_count = 4;
+  static constexpr std::size_t field_count = 5;
   std::uint64_t answers = 0;
   std::string code;
   std::string error_class;
   std::string text;
+  /// For group_deleted: the client's member that is in no group any more. Else 0.
+  std::uint64_t member = 0;
 
   static ErrorMessage of(std::uint64_t answers, const Error& error);
   /// As an Error; a code this version does not know becomes `unsupported`, with the code in the text.
