@@ -29,7 +29,9 @@ void Broker::on_durable(std::uint64_t batch, Now) { state_->on_durable(batch); }
 void Broker::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
   state_->on_block(request, block, now);
 }
-void Broker::on_read_error(const ReadRequest& request, const Error& error) { state_->on_read_error(request, error); }
+void Broker::on_read_error(const ReadRequest& request, const Error& error, Now now) {
+  state_->on_read_error(request, error, now);
+}
 void Broker::on_read_lost(const ReadRequest& request, const Error& error, std::uint64_t from_offset,
                           std::uint64_t to_offset, Now now) {
   state_->on_read_lost(request, error, {from_offset, to_offset}, now);
@@ -196,7 +198,7 @@ std::optional<Instant> BrokerState::next_deadline() {
     if (!session.to_rejoin.empty()) consider(session.rejoin_until);
   }
   if (full_) return next;  // what cannot be logged waits, though it is due
-  if (ledger_->has_log() && sources_.size() > 0) {
+  if (ledger_->has_log() && clock_runs()) {
     consider(forgetting_ ? Instant{} : source_clock_since_ + source_clock_interval());
   }
   if (auto due = groups_.next_due()) consider(*due);

@@ -37,7 +37,7 @@ struct Outgoing {
   std::uint64_t after_batch = 0;
 };
 
-/// A group wants the events from `from_offset` on, or an operator its dead letters from there on.
+/// A group wants the events from `from_offset` on; or an operator does, for dead letters or for a search of a time.
 struct ReadRequest {
   std::uint64_t group = 0;
   std::uint64_t from_offset = 0;
@@ -46,8 +46,9 @@ struct ReadRequest {
   std::shared_ptr<const spool::TopicFilter> topics;
   /// but not the one that holds from_offset (Reader::read_at).
   bool at_offset = false;
-  /// 0: it is the group.
+  /// Which request of an operator it is for; 0 both: it is the group's.
   std::uint64_t dead_request = 0;
+  std::uint64_t time_seek = 0;
 };
 
 /// Makes the read; for whoever feeds the broker. Errors: those of the Reader.
@@ -93,8 +94,9 @@ class Broker {
   void on_durable(std::uint64_t batch, Now now);
   /// What a read asked for by take_reads() found.
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
-  /// A read failed: the group is stalled and the error kept for `groups`; an operator is told which letter it was.
-  void on_read_error(const ReadRequest& request, const Error& error);
+  /// A read failed: the group is stalled and the error kept for `groups`; an operator is told which letter it was, or
+  /// that the search failed.
+  void on_read_error(const ReadRequest& request, const Error& error, Now now);
   /// A read found that events in [from_offset, to_offset) are damaged or gone for good, and that is accepted: what
   /// the group has not settled of them is lost, logged and told, and the group goes on behind.
   void on_read_lost(const ReadRequest& request, const Error& error, std::uint64_t from_offset,

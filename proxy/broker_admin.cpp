@@ -13,7 +13,9 @@ Result<Bytes> BrokerState::do_admin(const wire::Admin& admin, Now now) {
     Result<Bytes> (BrokerState::*run)(const wire::Admin&, Now);
   };
   static constexpr std::array verbs{
-      Verb{"groups", &BrokerState::admin_groups},
+      Verb{"groups", &BrokerState::admin_groups},       Verb{"group.pause", &BrokerState::admin_pause},
+      Verb{"group.resume", &BrokerState::admin_pause},  Verb{"group.seek", &BrokerState::admin_seek},
+      Verb{"group.delete", &BrokerState::admin_delete}, Verb{"group.alter", &BrokerState::admin_alter},
   };
   const auto* verb = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& v) { return v.name == admin.verb; });
   if (verb == verbs.end()) {
@@ -28,58 +30,124 @@ void BrokerState::admin(Session& session, const wire::Head& head, Now now) {
   if (!admin) return send_error(session, answers, admin.error());
   if (DeadRequest::is_one(admin->verb)) return admin_dead(session, answers, *admin, now);
   groups_.catch_up();
+  if (defer_seek(session, answers, *admin, now)) return;
   auto body = do_admin(*admin, now);
   if (!body) return send_error(session, answers, body.error());
   send(session, wire::AdminReply{answers, std::move(*body)}, ledger_->decided_batch());
 }
 
-Result<Bytes> BrokerState::admin_groups(const wire::Admin& admin, Now) { return group_figures(admin.subject); }
+/// A page of them, in the order in which they were made; `after` is the id of the last one of the page before.
+Result<Bytes> BrokerState::admin_groups(const wire::Admin& admin, Now now) {
+  std::uint64_t after = 0;
+  if (!admin.arguments.empty()) {
+    wire::Values values;
+    if (auto read = values.read_whole(admin.arguments); !read) return fail(read.error());
+    wire::Cursor at(values);
+    for (std::uint32_t i = 0, count = at.map("arguments"); i < count && at.ok(); ++i) {
+      const std::string_view name = at.str("argument");
+      if (name != "after") {
+        return fail(ErrorCode::unsupported,
+                    "verb groups takes no argument '" + std::string(name.substr(0, 40)) + "'");
+      }
+      after = at.uint(name);
+    }
+    if (!at.ok()) return fail(at.error());
+  }
+  return group_figures(admin.subject, after, now);
+}
 
-Bytes BrokerState::group_figures(std::string_view only) const {
-  std::vector<const Group*> wanted;
-  for (const auto& [id, group] : groups_) {
-    if (only.empty() || group->name() == only) wanted.push_back(group.get());
-  }
+Bytes BrokerState::group_figures(std::string_view only, std::uint64_t after, Now now) const {
   const Group* pin = oldest_pin();
-  Bytes out;
-  wire::Writer to(out);
-  to.array(wanted.size());
-  for (const Group* group : wanted) {
-    to.map(17).str("name").str(group->name()).str("patterns").array(group->patterns().size());
-    for (const wire::Pattern& pattern : group->patterns()) to.str(pattern.text());
-    const auto members = group->members();
-    to.str("members").array(members.size());
-    for (const auto& member : members) {
-      to.map(3)
-          .str("source")
-          .str(member.key.source)
-          .str("member")
-          .uint(member.key.number)
-          .str("pending")
-          .uint(member.pending);
-    }
-    to.str("lag").uint(group->lag(ledger_->next_offset())).str("pending").uint(group->pending());
-    to.str("position")
-        .uint(group->position())
-        .str("floor")
-        .uint(group->floor())
-        .str("end")
-        .uint(ledger_->next_offset());
-    to.str("retrying").uint(group->retrying()).str("dead").uint(group->dead());
-    to.str("letters").uint(group->letters()).str("lost").uint(group->lost());
-    to.str("losses").array(group->losses().size());
-    for (const Loss& loss : group->losses()) {
-      to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
-    }
-    to.str("keeps_from").uint(group->needs_from()).str("keeps_bytes");
-    to.uint(ledger_->has_log() ? retention_.bytes_from_offset(group->needs_from()) : 0);
-    to.str("keeps_oldest");
-    group == pin ? to.str(group->needs_why()) : to.nil();
-    to.str("stalled");
-    const std::string stalled = group->stalled();
-    stalled.empty() ? to.nil() : to.str(stalled);
+  Bytes maps;
+  std::size_t count = 0;
+  for (auto at = groups_.upper_bound(after); at != groups_.end() && maps.size() < figures_bytes_max; ++at) {
+    const Group& group = *at->second;
+    if (!only.empty() && group.name() != only) continue;
+    write_figures(group, &group == pin, maps, now);
+    ++count;
   }
+  Bytes out;
+  wire::Writer(out).array(count).raw(maps);
   return out;
+}
+
+namespace {
+
+void write_oldest(wire::Writer& to, const std::optional<Group::Oldest>& oldest) {
+  to.str("oldest_ms");
+  oldest ? to.uint(static_cast<std::uint64_t>(std::max(oldest->age, Duration::zero()) / std::chrono::milliseconds(1)))
+         : to.nil();
+  to.str("oldest_attempt");
+  oldest ? to.uint(oldest->attempt) : to.nil();
+  to.str("oldest_offset");
+  oldest ? to.uint(oldest->offset) : to.nil();
+}
+
+void write_members(wire::Writer& to, const std::vector<Group::MemberFigures>& members) {
+  to.str("member_count").uint(members.size());
+  const std::size_t shown = std::min(members.size(), figures_members_max);
+  to.str("members").array(shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    to.map(7).str("source").str(members[i].key.source).str("member").uint(members[i].key.number);
+    to.str("pending").uint(members[i].pending).str("suspended").boolean(members[i].suspended);
+    write_oldest(to, members[i].oldest);
+  }
+}
+
+void write_topics(wire::Writer& to, const Group& group, std::uint64_t end) {
+  to.str("patterns").array(group.patterns().size());
+  for (const wire::Pattern& pattern : group.patterns()) to.str(pattern.text());
+  to.str("by_pattern").array(group.patterns().size());
+  for (const Group::PatternFigures& of : group.by_pattern(end)) {
+    to.map(4).str("pattern").str(of.pattern).str("pending").uint(of.pending);
+    to.str("unhandled").uint(of.unhandled).str("lag").uint(of.lag);
+  }
+  const auto unhandled = group.unhandled();
+  std::uint64_t events = 0;
+  for (const auto& topic : unhandled) events += topic.events;
+  to.str("unhandled_topics").uint(unhandled.size()).str("unhandled_events").uint(events);
+  const std::size_t shown = std::min(unhandled.size(), figures_topics_max);
+  to.str("unhandled").array(shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    to.map(2).str("topic").str(unhandled[i].topic).str("events").uint(unhandled[i].events);
+  }
+}
+
+void write_losses(wire::Writer& to, const Group& group) {
+  to.str("lost").uint(group.lost()).str("losses").array(group.losses().size());
+  for (const Loss& loss : group.losses()) {
+    to.map(3).str("from").uint(loss.range.begin).str("to").uint(loss.range.end).str("reason").str(loss.reason);
+  }
+}
+
+}  // namespace
+
+void BrokerState::write_figures(const Group& group, bool is_pin, Bytes& out, Now now) const {
+  const std::uint64_t end = ledger_->next_offset();
+  const auto members = group.members(now);
+  std::optional<Group::Oldest> oldest;
+  for (const auto& member : members) {
+    if (member.oldest && (!oldest || member.oldest->age > oldest->age)) oldest = member.oldest;
+  }
+  wire::Writer to(out);
+  to.map(30).str("name").str(group.name()).str("id").uint(group.id()).str("generation").uint(group.generation());
+  to.str("paused").boolean(group.paused()).str("options");
+  group.settings().options().write(to);
+  write_topics(to, group, end);
+  write_members(to, members);
+  to.str("lag").uint(group.lag(end)).str("pending").uint(group.pending());
+  write_oldest(to, oldest);
+  to.str("redelivered").uint(group.redelivered()).str("retrying").uint(group.retrying());
+  to.str("dead").uint(group.dead()).str("letters").uint(group.letters());
+  to.str("position").uint(group.position()).str("floor").uint(group.floor()).str("end").uint(end);
+  write_losses(to, group);
+  to.str("keeps_from").uint(group.needs_from()).str("keeps_bytes");
+  to.uint(ledger_->has_log() ? retention_.bytes_from_offset(group.needs_from()) : 0);
+  to.str("keeps_oldest");
+  is_pin ? to.str(group.needs_why()) : to.nil();
+  to.str("stalled");
+  const std::string stalled = group.stalled();
+  stalled.empty() ? to.nil() : to.str(stalled);
 }
 
 }  // namespace spindle::proxy

@@ -138,7 +138,7 @@ bool BrokerState::replay_letter(DeadRequest& request, Group& group, const DeadLe
     request.add_unreadable(offset, packet.error().text);
     return true;
   }
-  const std::string topic = replay_topic(group.name(), letter.topic);
+  const std::string topic = replay_topic(group.name(), group.id(), letter.topic);
   GroupRecord record;
   record.what = GroupRecord::What::effects;
   record.group = group.id();

@@ -70,13 +70,20 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
   Group* group = group_named(attach.group);
   if (group != nullptr) {
     if (auto difference = group->settings().difference(attach.options)) {
-      return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference);
+      if (!attach.alter) {
+        return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference +
+                                                   "; to change it attach with alter, or: spindle group alter");
+      }
+      auto settings = group->settings().altered(attach.options);
+      if (!settings) return fail(settings.error());
+      alter_group(*group, *settings, now);
     }
   } else {
     if (!attach.create) return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more)");
     if (groups_.size() >= groups_max)
       return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
-    auto settings = GroupSettings::with(attach.options);
+    auto settings = GroupSettings::with(attach.create_options);
+    if (settings) settings = settings->altered(attach.options);
     if (!settings) return fail(settings.error());
     std::uint64_t start = first_offset_;
     if (attach.start.at == wire::Start::At::now) start = ledger_->next_offset();
@@ -85,6 +92,7 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     }
     auto made =
         std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, incarnation_}, *settings, start, run_);
+    made->hand_out_above(handouts_of_deleted_);
     GroupRecord create;
     create.group = made->id();
     wire::Writer to(create.value);
@@ -188,6 +196,7 @@ void BrokerState::log_effects_in_parts(Group& group, const std::vector<GroupEffe
 
 void BrokerState::tick_groups(Now now) {
   // Without space to log them, deadlines, retries that are due and burials wait.
+  finish_searches(now);
   const bool was_full = std::exchange(full_, !ledger_->has_space(Tier::bare, small_record_bytes_max));
   if (full_ || was_full) {
     for (auto& [id, group] : groups_) group->burials_wait = full_;
@@ -208,6 +217,7 @@ void BrokerState::tick_groups(Now now) {
 std::vector<ReadRequest> BrokerState::take_reads(Now now) {
   flush_answers();  // a member learns that its retry is stored before it gets what comes behind it
   std::vector<ReadRequest> reads;
+  search_times(reads);
   if (ledger_->held_bytes() > held_bytes_max) return reads;  // deliveries wait for the disk already
   groups_.set_durable_end(ledger_->durable_end());
   for (Group* group : groups_.readers(ledger_->next_offset(), now)) {
@@ -227,22 +237,29 @@ Result<spool::Block> read_for(const ReadRequest& request, spool::Reader& reader,
 
 void BrokerState::on_block(const ReadRequest& request, const spool::Block& block, Now now) {
   if (request.dead_request != 0) return on_dead_block(request, block, now);
+  if (request.time_seek != 0) return on_searched(request.time_seek, block, now);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   Group& group = *found->second;
   const Group::Offered offered = group.offer(request.from_offset, block.records, block.next_offset, now);
+  group.note_handed(offered.handed);
   deliver(group, offered.handed, block);
   bury(group, offered.burials, now);
+  for (const Interval& range : offered.unwanted) {
+    log_effects(group, {{GroupEffect::What::done, group.id(), range, 0, 0, {}}}, now);
+  }
 }
 
-void BrokerState::on_read_error(const ReadRequest& request, const Error& error) {
+void BrokerState::on_read_error(const ReadRequest& request, const Error& error, Now now) {
   if (request.dead_request != 0) return on_dead_read_error(request, error);
+  if (request.time_seek != 0) return finish_search(request.time_seek, fail(error), now);
   auto found = groups_.find(request.group);
   if (found != groups_.end()) found->second->stall(error.message());
 }
 
 void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
   if (request.dead_request != 0) return on_dead_read_error(request, error);
+  if (request.time_seek != 0) return search_on(request.time_seek, range.end, now);
   auto found = groups_.find(request.group);
   if (found == groups_.end()) return;
   // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.

@@ -78,7 +78,7 @@ Result<void> BrokerState::replay(const spool::Record& record, Now now) {
       auto source = SourceRecord::decode(record.body, values_);
       if (!source) return fail(source.error());
       if (source->source.empty()) {
-        sources_.set_clock(source->epoch);
+        set_clock(source->epoch);
       } else if (source->forget) {
         sources_.forget(source->source);
       } else {
@@ -160,7 +160,8 @@ Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
     case GroupRecord::What::effects:
       for (const GroupEffect& effect : change->effects) group.apply(effect, now);
       break;
-    case GroupRecord::What::create: break;
+    case GroupRecord::What::remove: groups_.erase(change->group); break;
+    default: return apply_change(group, *change);
   }
   return {};
 }

@@ -179,9 +179,9 @@ bool BrokerState::lose(Group& group, Interval range, std::string_view reason, No
 }
 
 bool BrokerState::present_member(const Group& group) {
-  const auto members = group.members();
-  return std::any_of(members.begin(), members.end(), [&](const auto& member) {
-    Session* session = session_of_source(member.key.source);
+  const auto members = group.member_keys();
+  return std::any_of(members.begin(), members.end(), [&](const MemberKey& member) {
+    Session* session = session_of_source(member.source);
     return session != nullptr && !session->peer.empty();
   });
 }
@@ -189,9 +189,9 @@ bool BrokerState::present_member(const Group& group) {
 /// Tells every member that is here.
 void BrokerState::tell_lost(const Group& group, const std::vector<Interval>& ranges, const std::string& reason) {
   flush_answers();
-  for (const auto& member : group.members()) {
-    if (Session* session = session_of_source(member.key.source)) {
-      send_lost(*session, member.key.number, ranges, reason);
+  for (const MemberKey& member : group.member_keys()) {
+    if (Session* session = session_of_source(member.source)) {
+      send_lost(*session, member.number, ranges, reason);
     }
   }
 }

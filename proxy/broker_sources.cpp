@@ -104,20 +104,25 @@ void BrokerState::start_sources(Now now) {
   source_clock_since_ = now.instant;
 }
 
-Duration BrokerState::source_clock_interval() const {
-  return std::clamp<Duration>(config_.forget_sources_after / 16, source_clock_interval_min,
-                              source_clock_interval_max);
+Duration BrokerState::source_clock_interval() {
+  const Duration shortest =
+      std::min(config_.forget_sources_after, groups_.shortest_expiry().value_or(config_.forget_sources_after));
+  return std::clamp<Duration>(shortest / 16, source_clock_interval_min, source_clock_interval_max);
 }
+
+/// While there is somebody whose idleness it measures.
+bool BrokerState::clock_runs() { return sources_.size() > 0 || groups_.shortest_expiry(); }
 
 /// The sources' clock goes on, logged so that a restart does not set it back; then idle sources are forgotten, some
 /// at a time.
 void BrokerState::tick_sources(Now now) {
   if (!ledger_->has_log() || full_) return;
-  if (sources_.size() == 0) source_clock_since_ = now.instant;  // nobody to be idle
+  if (!clock_runs()) source_clock_since_ = now.instant;
   if (now.instant - source_clock_since_ >= source_clock_interval()) {
     const std::uint64_t passed_ms = in_ms(now.instant - std::exchange(source_clock_since_, now.instant));
     log_sources({{"", sources_.clock_ms() + passed_ms, false}}, now);
-    sources_.set_clock(sources_.clock_ms() + passed_ms);
+    set_clock(sources_.clock_ms() + passed_ms);
+    expire_groups(now);
     forgetting_ = true;
   }
   if (forgetting_) forget_idle(now);

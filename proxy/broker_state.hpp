@@ -32,7 +32,8 @@ namespace spindle::proxy {
 
 /// The inside of the Broker. Its parts, by file: broker_sessions (hello, leases, ends), broker_sources,
 /// broker_publish, broker_settle, broker_groups (attach, hand out, dead letters), broker_admin (what operators ask
-/// for), broker_dead (their work on dead letters), broker_recovery (state, replay, start).
+/// for), broker_dead (their work on dead letters), broker_group_admin and broker_group_changes (what they change of
+/// groups), broker_recovery (state, replay, start).
 class BrokerState {
  public:
   explicit BrokerState(BrokerConfig config);
@@ -62,7 +63,7 @@ class BrokerState {
 
   // broker_groups.cpp
   void on_block(const ReadRequest& request, const spool::Block& block, Now now);
-  void on_read_error(const ReadRequest& request, const Error& error);
+  void on_read_error(const ReadRequest& request, const Error& error, Now now);
   void on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now);
   std::vector<ReadRequest> take_reads(Now now);
   void tick_groups(Now now);
@@ -108,7 +109,8 @@ class BrokerState {
   void log_sources(const std::vector<SourceRecord>& records, Now now);
   void forget(const std::vector<Source*>& sources, Now now);
   void start_sources(Now now);
-  Duration source_clock_interval() const;
+  Duration source_clock_interval();
+  bool clock_runs();
   void forget_idle(Now now);
 
   // broker_publish.cpp
@@ -161,7 +163,33 @@ class BrokerState {
   void admin(Session& session, const wire::Head& head, Now now);
   Result<Bytes> do_admin(const wire::Admin& admin, Now now);
   Result<Bytes> admin_groups(const wire::Admin& admin, Now now);
-  Bytes group_figures(std::string_view only) const;
+  Bytes group_figures(std::string_view only, std::uint64_t after, Now now) const;
+  void write_figures(const Group& group, bool is_pin, Bytes& out, Now now) const;
+
+  // broker_group_admin.cpp
+  Result<Group*> group_to_change(const wire::Admin& admin);
+  Result<Bytes> admin_pause(const wire::Admin& admin, Now now);
+  Result<Bytes> admin_delete(const wire::Admin& admin, Now now);
+  Result<Bytes> admin_seek(const wire::Admin& admin, Now now);
+  Result<Bytes> admin_alter(const wire::Admin& admin, Now now);
+  Result<Bytes> seek(const wire::Admin& admin, std::uint64_t asked, bool dry_run, Now now);
+  Result<void> may_drop(const Group& group, const std::string& pattern) const;
+  bool defer_seek(const Session& session, std::uint64_t answers, const wire::Admin& admin, Now now);
+  void search_times(std::vector<ReadRequest>& reads);
+  void finish_searches(Now now);
+  void search_on(std::uint64_t id, std::uint64_t from, Now now);
+  void on_searched(std::uint64_t id, const spool::Block& block, Now now);
+  void finish_search(std::uint64_t id, Result<std::uint64_t> position, Now now);
+
+  // broker_group_changes.cpp
+  void change_group(Group& group, GroupRecord record, Now now);
+  static Result<void> apply_change(Group& group, const GroupRecord& record);
+  void seek_group(Group& group, std::uint64_t position, Now now);
+  void alter_group(Group& group, const GroupSettings& settings, Now now);
+  void drop_group_pattern(Group& group, const std::string& pattern, Now now);
+  void delete_group(Group& group, const std::string& reason, Now now);
+  void set_clock(std::uint64_t clock_ms);
+  void expire_groups(Now now);
 
   // broker_dead.cpp
   void admin_dead(Session& session, std::uint64_t answers, const wire::Admin& admin, Now now);
@@ -267,6 +295,21 @@ class BrokerState {
   /// Since when the sources' clock has not gone on, and whether some may be idle for too long.
   Instant source_clock_since_{};
   bool forgetting_ = false;
+  /// Above the hand-outs of the groups that were deleted in this run.
+  std::uint64_t handouts_of_deleted_ = 0;
+  /// Seeks that wait until the log was read as far as their time.
+  struct TimeSeek {
+    std::uint64_t session;
+    std::uint64_t answers;
+    wire::Admin admin;
+    WallNs time_ns;
+    bool dry_run;
+    /// What is to be read of the log yet.
+    std::uint64_t from;
+    std::uint64_t end;
+  };
+  std::map<std::uint64_t, TimeSeek> time_seeks_;
+  std::uint64_t last_time_seek_ = 0;
   std::mt19937_64 random_;
   wire::Values values_;
   wire::Values packet_values_;
@@ -334,6 +377,13 @@ inline constexpr std::size_t outcomes_per_answer_max = 16'384;
 inline constexpr std::size_t packets_per_deliver_max = (limits::message_frames_max - 1) / 2;
 /// Effects that are logged as one record, so that it fits into the smallest segment.
 inline constexpr std::size_t effects_per_record_max = 512;
+/// Seeks of a time that read the log at once; who asks beyond it is told to ask again.
+inline constexpr std::size_t time_seeks_max = 16;
+/// Figures in one answer to `groups`, besides those of its last group.
+inline constexpr std::size_t figures_bytes_max = 512 * 1024;
+/// Members, and topics that nobody handles, in the figures of one group.
+inline constexpr std::size_t figures_members_max = 1'000;
+inline constexpr std::size_t figures_topics_max = 100;
 /// How much of the log a group reads at once.
 inline constexpr std::size_t read_bytes_max = 512 * 1024;
 

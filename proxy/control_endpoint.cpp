@@ -202,6 +202,7 @@ void ControlEndpoint::read_log() {
     if (requests.empty()) return;
     bool failed = false;
     for (const ReadRequest& request : requests) {
+      busy_ = busy_ || request.time_seek != 0;  // what it decides is not to wait for something else to happen
       auto block = read_for(request, storage_->reader, broker_->durable_end());
       if (block) {
         std::size_t offered = 0;
@@ -228,7 +229,7 @@ bool ControlEndpoint::note_read_error(const ReadRequest& request, const Error& e
   if (range) {
     named.text += "; restore the spool from a backup, or start with --accept-loss to go on without what is lost";
   }
-  broker_->on_read_error(request, named);
+  broker_->on_read_error(request, named, now_);
   failed_reads_.add();
   if (auto count = failed_reads_.due(now_.instant)) {
     log::error("groups cannot read the spool (" + std::to_string(count) + " times), the last: " + named.text);

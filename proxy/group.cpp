@@ -29,7 +29,7 @@ void GroupEffect::read(wire::Cursor& at) {
   at.array("effect");
   group = at.uint("group");
   const std::uint64_t word = at.uint("what");
-  if (word > 7) at.fail(ErrorCode::corrupt, "a group effect is unknown");
+  if (word > 7) at.fail(ErrorCode::newer_format, "a group effect is unknown: use the Spindle that wrote it");
   what = static_cast<What>(word);
   range.begin = at.uint("offset");
   range.end = range.begin + at.uint("count");
@@ -54,7 +54,7 @@ void add_effect(std::vector<GroupEffect>& effects, GroupEffect effect) {
 Group::Group(Identity identity, GroupSettings settings, std::uint64_t start, std::uint64_t run)
     : identity_(std::move(identity)),
       settings_(settings),
-      replay_prefix_(replay_topic(identity_.name, {})),
+      replay_prefix_(replay_topic(identity_.name, identity_.id, {})),
       run_(run),
       last_handout_(run << 40),
       cursor_(start) {
@@ -228,11 +228,12 @@ bool Group::has_pattern(const wire::Pattern& pattern) const {
 }
 
 void Group::write(wire::Writer& to) const {
-  to.array(13).uint(identity_.id).str(identity_.name).uint(identity_.generation);
+  to.array(15).uint(identity_.id).str(identity_.name).uint(identity_.generation);
   settings_.options().write(to);
   to.uint(dead_).uint(patterns_.size()).uint(logged_members_.size());
   to.uint(done_.intervals().size()).uint(failures_.size()).uint(lost_).uint(losses_.size());
-  to.uint(untold_).uint(letters_.intervals().size());
+  to.uint(untold_).uint(letters_.intervals().size()).boolean(paused_);
+  memberless_since_ms_ ? to.uint(*memberless_since_ms_) : to.nil();
   for (const wire::Pattern& pattern : patterns_) to.str(pattern.text());
   for (const MemberKey& key : logged_members_) write_key(to, key);
   for (const Interval& range : done_.intervals()) to.array(2).uint(range.begin).uint(range.end);
@@ -256,6 +257,8 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
   std::uint64_t losses = 0;
   std::uint64_t untold = 0;
   std::uint64_t letters = 0;
+  bool paused = false;
+  std::optional<std::uint64_t> memberless_since_ms;
   auto done = from.next([&](wire::Cursor& at) {
     const std::uint32_t fields = at.array("group");
     identity.id = at.uint("group id");
@@ -272,12 +275,16 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     if (fields < 13) return;  // as the first spools have it
     untold = at.uint("untold");
     letters = at.uint("letters");
+    if (fields < 15) return;
+    paused = at.boolean("paused");
+    if (!at.nil()) memberless_since_ms = at.uint("memberless since");
   });
   if (!done) return fail(std::move(done.error()));
   auto settings = GroupSettings::with(options);
   if (!settings) return fail(std::move(settings.error()));
   Group group(std::move(identity), *settings, 0, run);
   group.dead_ = dead;
+  group.paused_ = paused;
   for (std::uint64_t i = 0; done && i < patterns; ++i) {
     done = from.next([&](wire::Cursor& at) {
       const std::string_view text = at.str("pattern");
@@ -288,6 +295,7 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
   for (std::uint64_t i = 0; done && i < members; ++i) {
     done = from.next([&](wire::Cursor& at) { group.logged_members_.insert(read_key(at)); });
   }
+  group.memberless_since_ms_ = memberless_since_ms;
   for (std::uint64_t i = 0; done && i < ranges; ++i) {
     done = from.next([&](wire::Cursor& at) {
       at.array("done");
@@ -345,10 +353,8 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   hold_until_ = hold_until;
 }
 
-bool Group::holding(Now now) const { return !expected_.empty() && now.instant < hold_until_; }
-
 std::vector<MemberKey> Group::take_missing(Now now) {
-  if (expected_.empty() || holding(now)) return {};
+  if (expected_.empty() || awaiting_members(now)) return {};
   unblock();
   const auto missing = std::exchange(expected_, {});
   return {missing.begin(), missing.end()};
@@ -411,49 +417,6 @@ void Group::fail_attempt(Interval range, std::uint64_t attempts, std::string_vie
     effect.not_before_ns = now.wall_ns + delay.value_or(settings_.backoff(attempts)).count();
   }
   add_effect(effects, std::move(effect));
-}
-
-std::string Group::stalled() const {
-  if (!read_error_.empty()) return read_error_;
-  if (failures_.size() >= group_failures_max) {
-    return "group_failures_max (" + std::to_string(group_failures_max) +
-           ") failed events wait for another attempt; new ones wait until some succeed or become dead letters";
-  }
-  if (!reads_on()) {
-    return "group_held_events_max (" + std::to_string(group_held_events_max) +
-           ") events wait behind others of their keys, the oldest at offset " +
-           std::to_string(order_.oldest_held().value_or(0)) + "; new ones wait until some of these are settled";
-  }
-  if (parked_ranges_ >= group_parked_max) {
-    return "too many events of topic " + parked_.begin()->first + " and others wait for a member that handles them";
-  }
-  return {};
-}
-
-std::vector<Group::MemberFigures> Group::members() const {
-  std::vector<MemberFigures> figures;
-  for (const Member& member : members_) figures.push_back({member.key, member.pending_events});
-  return figures;
-}
-
-std::uint64_t Group::pending() const {
-  std::uint64_t pending = 0;
-  for (const Member& member : members_) pending += member.pending_events;
-  return pending;
-}
-
-std::uint64_t Group::lag(std::uint64_t end) const {
-  std::uint64_t lag = order_.held_by_others();
-  for (auto waiting = waiting_until_.begin(); waiting != waiting_until_.lower_bound(cursor_); ++waiting) ++lag;
-  for (const auto& [begin, again] : ready_) lag += again.end - begin;
-  for (const auto& [topic, ranges] : parked_) {
-    for (const auto& [range, attempt] : ranges) lag += range.size();
-  }
-  if (cursor_ < end) {
-    for (const Interval& gap : done_.gaps({cursor_, end})) lag += gap.size();
-    lag -= std::min(lag, claimed_.total());
-  }
-  return lag;
 }
 
 }  // namespace spindle::proxy

@@ -129,6 +129,9 @@ class Group {
     identity_.generation = std::max(identity_.generation + 1, at_least);
   }
   const GroupSettings& settings() const { return settings_; }
+  /// The newest number that it gave to a hand-out; a later group of its name goes on above it.
+  std::uint64_t last_handout() const { return last_handout_; }
+  void hand_out_above(std::uint64_t number) { last_handout_ = std::max(last_handout_, number); }
 
   // --- logged state -------------------------------------------------------------------------------------------
   void apply(const GroupEffect& effect, Now now);
@@ -148,7 +151,10 @@ class Group {
   /// What its patterns want now, for the reads it asks for.
   std::shared_ptr<const spool::TopicFilter> topics();
   /// The log knows who the members are, so that after a restart they are waited for with what they hold.
-  void note_member(const MemberKey& member) { logged_members_.insert(member); }
+  void note_member(const MemberKey& member) {
+    logged_members_.insert(member);
+    memberless_since_ms_.reset();
+  }
   void forget_member(const MemberKey& member) { logged_members_.erase(member); }
   bool knows_member(const MemberKey& member) const { return logged_members_.contains(member); }
   std::size_t logged_member_count() const { return logged_members_.size(); }
@@ -160,6 +166,28 @@ class Group {
   void begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_until);
   /// Members that did not come back in time; the caller logs that they left.
   std::vector<MemberKey> take_missing(Now now);
+
+  // --- changes by operators, as the log has them (group_changes.cpp) ------------------------------------------
+  /// A paused group hands nothing out; what is out may be settled.
+  void set_paused(bool paused);
+  bool paused() const { return paused_; }
+  /// Goes on from `position`: what is below is settled, what is at or above is not, whatever was so before. Nobody
+  /// holds anything any more, and the generation makes every delivery id of before stale. Dead letters stay.
+  void seek(std::uint64_t position, std::uint64_t generation);
+  void alter(const GroupSettings& settings);
+  /// Its events are passed over from here on. drop_waiting() says what to settle of those that were read.
+  void drop_pattern(std::string_view pattern);
+  /// Events that were read and wait for a member although no pattern of the group wants them: to be settled.
+  std::vector<GroupEffect> drop_waiting();
+  /// Events that would wait for nothing if the pattern was dropped; of those that were read.
+  std::uint64_t waiting_only_for(std::string_view pattern) const;
+  /// A member that is here and asked for this pattern.
+  const MemberKey* present_member_with(std::string_view pattern) const;
+  /// The clock of PROTOCOL.md's `expires_ms` stands here now: it does not go on while no proxy runs.
+  void note_clock(std::uint64_t clock_ms);
+  bool expired(std::uint64_t clock_ms) const;
+  /// It has no member, and is to be deleted if that stays so.
+  bool expires() const { return settings_.expires_ms > 0 && logged_members_.empty(); }
 
   // --- members ------------------------------------------------------------------------------------------------
   struct Joining {
@@ -204,22 +232,55 @@ class Group {
   struct Offered {
     std::vector<HandedOut> handed;
     std::vector<Burial> burials;
+    /// Events to be settled: their pattern was dropped.
+    std::vector<Interval> unwanted;
   };
   /// Records of events in offset order, of those from `from` (as wanted) to `next`. What is missing between them is
   /// passed over: the patterns must not want it. Views in the result point at them.
   Offered offer(std::uint64_t from, const std::vector<spool::Record>& records, std::uint64_t next, Now now);
   /// No event from its position to `end` is wanted: it need not read them.
-  void pass_unwanted_to(std::uint64_t end) { pass_over(end, nullptr); }
+  void pass_unwanted_to(std::uint64_t end) {
+    Offered nothing;  // those that failed before, and are settled when their pattern is dropped, are read
+    pass_over(end, nullptr, nothing);
+  }
   /// Deadlines that have passed and retries that are due.
   std::vector<GroupEffect> tick(Now now);
   std::optional<Instant> next_due() const;
 
-  // --- figures ------------------------------------------------------------------------------------------------
+  // --- figures (group_figures.cpp) ----------------------------------------------------------------------------
+  /// The delivery that is out for longest.
+  struct Oldest {
+    Duration age{};
+    std::uint64_t attempt = 1;
+    std::uint64_t offset = 0;
+  };
   struct MemberFigures {
     MemberKey key;
     std::uint64_t pending = 0;
+    bool suspended = false;
+    std::optional<Oldest> oldest = std::nullopt;
   };
-  std::vector<MemberFigures> members() const;
+  std::vector<MemberFigures> members(Now now) const;
+  std::vector<MemberKey> member_keys() const;
+  struct PatternFigures {
+    std::string pattern;
+    /// Out, counted at the first pattern that matches.
+    std::uint64_t pending = 0;
+    /// Events that no present member handles, of those that were read.
+    std::uint64_t unhandled = 0;
+    /// An upper bound: topics are known of events that were read and wait.
+    std::uint64_t lag = 0;
+  };
+  std::vector<PatternFigures> by_pattern(std::uint64_t end) const;
+  /// Topics that the group wants and no present member handles, of events that were read; those with the most first.
+  struct Unhandled {
+    std::string topic;
+    std::uint64_t events = 0;
+  };
+  std::vector<Unhandled> unhandled() const;
+  /// Events handed out under attempt 2 or higher, in this run of the proxy.
+  std::uint64_t redelivered() const { return redelivered_; }
+  void note_handed(const std::vector<HandedOut>& handed);
   std::uint64_t pending() const;
   /// Events from its position to `end`, and those waiting to be handed out again.
   std::uint64_t lag(std::uint64_t end) const;
@@ -227,6 +288,10 @@ class Group {
   /// Every event below is settled.
   std::uint64_t floor() const { return done_.end_of(0); }
   std::uint64_t retrying() const { return failures_.size(); }
+  /// Events below `offset` that are not settled, those that it does not want and has not read included; and events
+  /// from `offset` to `end` that are.
+  std::uint64_t unsettled_below(std::uint64_t offset) const;
+  std::uint64_t settled_from(std::uint64_t offset, std::uint64_t end) const;
   /// Dead letters it ever made.
   std::uint64_t dead() const { return dead_; }
   /// Events that were ever lost, and the newest of them, oldest first.
@@ -256,11 +321,16 @@ class Group {
   std::uint64_t decided_in_batch = 0;
 
  private:
+  static constexpr std::uint16_t no_pattern = 0xffff;
+  static_assert(group_patterns_max < no_pattern);
   struct Handout {
     IntervalSet left;  // never empty
     std::uint64_t attempt = 1;
     std::uint64_t bytes_each = 0;
     bool keyed = false;  // order_ knows its events
+    /// The first of patterns_ that matches, as far as it is known.
+    std::uint16_t pattern = no_pattern;
+    Instant since{};
   };
   using Handouts = std::map<std::uint64_t, Handout>;
   struct Member {
@@ -318,9 +388,21 @@ class Group {
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
                     Now now, std::vector<GroupEffect>& effects) const;
   std::optional<Interval> oldest(const Member& member) const;
-  bool holding(Now now) const;
+  /// Whether nothing is to be handed out: it is paused, or members are waited for.
+  bool holding(Now now) const { return paused_ || awaiting_members(now); }
+  bool awaiting_members(Now now) const { return !expected_.empty() && now.instant < hold_until_; }
   bool reads_on() const { return failures_.size() < group_failures_max && order_.held() < group_held_events_max; }
   void unblock();
+
+  // group_changes.cpp
+  bool pass_unwanted(const spool::Record& record, Offered& out);
+  void settle_unwanted(Interval range, Offered& out);
+
+  // group_figures.cpp
+  bool is_handled(std::string_view topic) const;
+  std::uint16_t pattern_of(std::string_view topic) const;
+  void count_pending(std::uint16_t pattern, std::int64_t events);
+  void uncount(const Handouts& handouts);
 
   // group_queues.cpp: what waits to be handed out again
   void withdraw(Interval range);
@@ -348,7 +430,7 @@ class Group {
   void offer_again(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   bool offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out);
   Interval next_fresh(std::uint64_t end) const;
-  void pass_over(std::uint64_t end, const spool::Record* record);
+  void pass_over(std::uint64_t end, const spool::Record* record, Offered& out);
   bool pass_known(std::uint64_t until, const spool::Record* record);
   bool learn(const spool::Record& record, Now now);
   void learn_claimed(std::uint64_t offset, std::uint32_t key, Now now);
@@ -360,6 +442,7 @@ class Group {
   GroupSettings settings_;
   std::vector<wire::Pattern> patterns_;
   std::shared_ptr<const spool::TopicFilter> topics_;  // of patterns_; null: to be made
+  std::uint64_t topics_made_ = 0;                     // each is another one for the reader
   IntervalSet done_;
   bool passed_over_ = false;  // since note_passed()
   std::map<std::uint64_t, Failure> failures_;
@@ -370,6 +453,9 @@ class Group {
   std::size_t untold_ = 0;  // the newest of losses_
   IntervalSet letters_;
   std::uint64_t letter_count_ = 0;  // the total of letters_
+  bool paused_ = false;
+  /// The clock when it was first seen without a member.
+  std::optional<std::uint64_t> memberless_since_ms_;
   // not logged: rebuilt from the above
   std::string replay_prefix_;
   std::uint64_t run_ = 0;
@@ -405,6 +491,8 @@ class Group {
   std::uint64_t ready_from_ = 0;
   bool blocked_ = false;
   std::string read_error_;
+  std::vector<std::uint64_t> pending_by_pattern_;
+  std::uint64_t redelivered_ = 0;
   std::set<MemberKey> expected_;
   Instant hold_until_{};
 };

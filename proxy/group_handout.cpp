@@ -41,14 +41,15 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
       due = to_bury_.erase(due);
     }
     learned = learn(record, now) || learned;
-    if (!holding(now)) offer_again(record, records_left, now, out);
-    if (room) pass_over(record.offset, nullptr);
+    if (!holding(now) && !pass_unwanted(record, out)) offer_again(record, records_left, now, out);
+    if (room) pass_over(record.offset, nullptr, out);
     if (room && record.next_offset() > cursor_) room = offer_new(record, records_left, now, out);
     --records_left;
   }
-  if (room) pass_over(next, nullptr);
+  if (room) pass_over(next, nullptr, out);
   pass_settled();  // what was lost there cannot be read
-  if (out.handed.empty() && out.burials.empty() && cursor_ == cursor_before && !learned) {
+  const bool idle = out.handed.empty() && out.burials.empty() && out.unwanted.empty() && !learned;
+  if (idle && cursor_ == cursor_before) {
     if (reaches_cursor) blocked_ = true;
     ready_from_ = std::max(ready_from_, next);
   }
@@ -82,10 +83,11 @@ void Group::offer_again(const spool::Record& record, std::size_t records_left, N
 }
 
 /// Moves the cursor over what no pattern wants; `record` holds it, or it was not even read.
-void Group::pass_over(std::uint64_t end, const spool::Record* record) {
+void Group::pass_over(std::uint64_t end, const spool::Record* record, Offered& out) {
   while (cursor_ < end) {
     if (pass_known(end, record)) continue;
     const Interval fresh = next_fresh(end);
+    if (failures_.contains(fresh.begin)) settle_unwanted(fresh, out);  // its pattern was dropped
     done_.add(fresh);
     cursor_ = fresh.end;
     passed_over_ = true;
@@ -95,7 +97,7 @@ void Group::pass_over(std::uint64_t end, const spool::Record* record) {
 /// Moves the cursor through the record; false when it stopped because nobody has room.
 bool Group::offer_new(const spool::Record& record, std::size_t records_left, Now now, Offered& out) {
   if (!wants_topic(record.topic)) {
-    pass_over(record.next_offset(), &record);
+    pass_over(record.next_offset(), &record, out);
     return true;
   }
   read_keys_of(record);
@@ -213,7 +215,7 @@ std::uint64_t share_of(std::uint64_t events, std::size_t records_left, std::size
 std::uint64_t Group::hand_out_free(const spool::Record& record, Interval range, std::uint64_t attempt,
                                    std::size_t records_left, Now now, std::vector<HandedOut>& out) {
   const std::string_view topic = topic_for_members(record.topic);
-  const Handout like{{}, attempt, bytes_each(record), false};
+  const Handout like{{}, attempt, bytes_each(record), false, pattern_of(topic)};
   const std::uint64_t share = share_of(range.size(), records_left, members_.size());
   while (range.begin < range.end) {
     bool anybody = false;
@@ -241,6 +243,7 @@ std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range,
                                     std::vector<HandedOut>& out) {
   const std::string_view topic = topic_for_members(record.topic);
   const bool fresh = range.begin >= cursor_;
+  const std::uint16_t pattern = pattern_of(record.topic);
   const std::uint64_t share = share_of(range.size(), records_left, members_.size());
   Run run;
   auto finish_run = [&] {
@@ -252,7 +255,7 @@ std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range,
     const bool joins = run.member == &member && run.range.end == offset && run.like.attempt == attempt;
     if (!joins) {
       finish_run();
-      run = {&member, ++last_handout_, {offset, offset}, {{}, attempt, bytes_each(record), true}};
+      run = {&member, ++last_handout_, {offset, offset}, {{}, attempt, bytes_each(record), true, pattern}};
     }
     remember(member, run.number, {offset, offset + 1}, run.like, now);
     order_.hand_out(offset, {key, member.seat, run.number});

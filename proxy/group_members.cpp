@@ -46,6 +46,7 @@ std::vector<wire::Claim> Group::join(const Joining& joining, Now now) {
   member->credit_bytes = joining.credit_bytes;
   member->suspended = false;
   Handouts before = std::exchange(member->handouts, {});
+  uncount(before);
   member->pending_events = 0;
   member->pending_bytes = 0;
   std::vector<wire::Claim> granted;
@@ -168,6 +169,7 @@ std::vector<GroupEffect> Group::leave(const MemberKey& key, bool lost, Now now) 
     if (keyed) fail_keys(*member, first, last, now);
   }
   const Handouts handouts = std::exchange(member->handouts, {});
+  uncount(handouts);
   order_.forget(member->seat);
   members_.erase(members_.begin() + (member - members_.data()));
   give_back(handouts);
@@ -297,6 +299,7 @@ void Group::take(Member& member, std::uint64_t handout, Interval range, Now now)
   auto found = member.handouts.find(handout);
   member.pending_events -= range.size();
   member.pending_bytes -= range.size() * found->second.bytes_each;
+  count_pending(found->second.pattern, -static_cast<std::int64_t>(range.size()));
   found->second.left.remove(range);
   if (found->second.left.empty()) member.handouts.erase(found);
   const auto after = oldest(member);
@@ -307,6 +310,9 @@ void Group::take(Member& member, std::uint64_t handout, Interval range, Now now)
 void Group::remember(Member& member, std::uint64_t number, Interval range, const Handout& like, Now now) {
   if (member.handouts.empty()) member.oldest_since = now.instant;
   Handout& handout = member.handouts[number];
+  if (handout.left.empty()) handout.since = like.since != Instant{} ? like.since : now.instant;
+  handout.pattern = like.pattern;
+  count_pending(like.pattern, static_cast<std::int64_t>(range.size()));
   handout.left.add(range);
   handout.attempt = like.attempt;
   handout.bytes_each = like.bytes_each;

@@ -26,12 +26,17 @@ constexpr std::array fields{
     Field{"keep_at_most_ms", &GroupSettings::keep_at_most_ms, &wire::GroupOptions::keep_at_most_ms, 0, century_ms},
     Field{"keep_at_most_bytes", &GroupSettings::keep_at_most_bytes, &wire::GroupOptions::keep_at_most_bytes, 0,
           std::uint64_t{1} << 60},
+    Field{"expires_ms", &GroupSettings::expires_ms, &wire::GroupOptions::expires_ms, 0, century_ms},
 };
 
 }  // namespace
 
 Result<GroupSettings> GroupSettings::with(const wire::GroupOptions& options) {
-  GroupSettings settings;
+  return GroupSettings().altered(options);
+}
+
+Result<GroupSettings> GroupSettings::altered(const wire::GroupOptions& options) const {
+  GroupSettings settings = *this;
   for (const Field& field : fields) {
     const auto& asked = options.*field.option;
     if (!asked) continue;
@@ -47,14 +52,26 @@ Result<GroupSettings> GroupSettings::with(const wire::GroupOptions& options) {
 }
 
 std::optional<std::string> GroupSettings::difference(const wire::GroupOptions& options) const {
+  std::string all;
   for (const Field& field : fields) {
     const auto& asked = options.*field.option;
-    if (asked && *asked != this->*field.setting) {
-      return std::string(field.name) + " is " + std::to_string(this->*field.setting) + ", not " +
-             std::to_string(*asked);
-    }
+    if (!asked || *asked == this->*field.setting) continue;
+    if (!all.empty()) all += "; ";
+    all +=
+        std::string(field.name) + " is " + std::to_string(this->*field.setting) + ", not " + std::to_string(*asked);
   }
-  return std::nullopt;
+  if (all.empty()) return std::nullopt;
+  return all;
+}
+
+std::vector<std::string> GroupSettings::changes(const GroupSettings& to) const {
+  std::vector<std::string> changes;
+  for (const Field& field : fields) {
+    if (this->*field.setting == to.*field.setting) continue;
+    changes.push_back(std::string(field.name) + ": " + std::to_string(this->*field.setting) + " -> " +
+                      std::to_string(to.*field.setting));
+  }
+  return changes;
 }
 
 Duration GroupSettings::backoff(std::uint64_t attempt) const {

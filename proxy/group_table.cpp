@@ -27,7 +27,8 @@ void GroupTable::erase(std::uint64_t id) {
   const auto found = groups_.find(id);
   if (found == groups_.end()) return;
   WatchedGroup& group = found->second;
-  if (group.due_) dues_.erase({*group.due_, id});
+  note_due(group, std::nullopt);
+  note_expiry(group, std::nullopt);
   readers_.erase(id);
   wake_at(group, none);
   std::erase(due_stale_, &group);
@@ -131,12 +132,29 @@ void GroupTable::look_at_due() {
   for (WatchedGroup* stale : std::exchange(due_stale_, {})) {
     WatchedGroup& group = *stale;
     group.due_stale_ = false;
-    const auto due = group->next_due();
-    if (due == group.due_) continue;
-    if (group.due_) dues_.erase({*group.due_, group->id()});
-    if (due) dues_.insert({*due, group->id()});
-    group.due_ = due;
+    note_due(group, group->next_due());
+    note_expiry(group, group->expires() ? std::optional(group->settings().expires_ms) : std::nullopt);
   }
+}
+
+void GroupTable::note_due(WatchedGroup& group, std::optional<Instant> due) {
+  if (due == group.due_) return;
+  if (group.due_) dues_.erase({*group.due_, group->id()});
+  if (due) dues_.insert({*due, group->id()});
+  group.due_ = due;
+}
+
+void GroupTable::note_expiry(WatchedGroup& group, std::optional<std::uint64_t> expires_ms) {
+  if (expires_ms == group.expires_ms_) return;
+  if (group.expires_ms_) expiries_ms_.erase(expiries_ms_.find(*group.expires_ms_));
+  if (expires_ms) expiries_ms_.insert(*expires_ms);
+  group.expires_ms_ = expires_ms;
+}
+
+std::optional<Duration> GroupTable::shortest_expiry() {
+  look_at_due();
+  if (expiries_ms_.empty()) return std::nullopt;
+  return std::chrono::milliseconds(*expiries_ms_.begin());
 }
 
 std::vector<std::uint64_t> GroupTable::due(Now now) {

@@ -32,6 +32,7 @@ class WatchedGroup {
   bool due_stale_ = false;
   bool reads_stale_ = false;
   std::optional<Instant> due_;
+  std::optional<std::uint64_t> expires_ms_;
   /// It has read everything that is durable and would take more.
   bool quiet_ = false;
   /// With which offset that goes on, if it is known to.
@@ -58,6 +59,8 @@ class GroupTable {
   std::size_t size() const { return groups_.size(); }
   Map::const_iterator begin() const { return groups_.begin(); }
   Map::const_iterator end() const { return groups_.end(); }
+  /// The first with a higher id.
+  Map::const_iterator upper_bound(std::uint64_t id) const { return groups_.upper_bound(id); }
   /// Reaches all.
   Map::iterator begin();
   Map::iterator end() { return groups_.end(); }
@@ -83,6 +86,8 @@ class GroupTable {
   /// Those with something due, by id.
   std::vector<std::uint64_t> due(Now now);
   std::optional<Instant> next_due();
+  /// The shortest time after which a group without members expires, of those that would; nothing when none would.
+  std::optional<Duration> shortest_expiry();
 
  private:
   static constexpr std::uint64_t none = WatchedGroup::none;
@@ -90,6 +95,8 @@ class GroupTable {
   void touch(WatchedGroup& group);
   void pass_unread(WatchedGroup& group) const;
   void look_at_due();
+  void note_due(WatchedGroup& group, std::optional<Instant> due);
+  void note_expiry(WatchedGroup& group, std::optional<std::uint64_t> expires_ms);
   void place(WatchedGroup& group, std::uint64_t log_end, Now now);
   void follow(WatchedGroup& group, std::uint64_t log_end);
   void wake_at(WatchedGroup& group, std::uint64_t offset);
@@ -99,6 +106,7 @@ class GroupTable {
   std::vector<WatchedGroup*> due_stale_;
   std::vector<WatchedGroup*> reads_stale_;
   std::set<std::pair<Instant, std::uint64_t>> dues_;
+  std::multiset<std::uint64_t> expiries_ms_;
   std::map<std::uint64_t, Group*> readers_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> waking_;  // offset and group
   TopicRoutes routes_;

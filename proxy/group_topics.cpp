@@ -23,9 +23,8 @@ std::shared_ptr<const spool::TopicFilter> Group::topics() {
     auto wants = [prefix = replay_prefix_, patterns = patterns_](BytesView topic) {
       return wanted(topic, prefix, patterns);
     };
-    static_assert(group_patterns_max < 1u << 16);
     topics_ = std::make_shared<spool::TopicFilter>(
-        spool::TopicFilter{.id = identity_.id << 16 | patterns_.size(), .wants = std::move(wants)});
+        spool::TopicFilter{.id = identity_.id << 32 | ++topics_made_, .wants = std::move(wants)});
   }
   return topics_;
 }

@@ -95,13 +95,18 @@ Bytes GroupRecord::encode() const {
   to.array(3).uint(static_cast<std::uint64_t>(what)).uint(group);
   switch (what) {
     case What::create: to.nil().raw(value); break;
-    case What::pattern: to.str(pattern); break;
+    case What::pattern:
+    case What::drop_pattern: to.str(pattern); break;
     case What::joined:
     case What::left: to.array(2).str(member.source).uint(member.number); break;
     case What::effects:
       to.uint(effects.size());
       write_all(to, effects);
       break;
+    case What::pause: to.boolean(paused); break;
+    case What::seek: to.array(2).uint(position).uint(generation); break;
+    case What::remove: to.str(reason); break;
+    case What::alter: options.write(to); break;
   }
   return out;
 }
@@ -113,12 +118,13 @@ Result<GroupRecord> GroupRecord::decode(BytesView body, wire::Values& values) {
   auto done = from.next([&](wire::Cursor& at) {
     at.array("record");
     const std::uint64_t word = at.uint("what");
-    if (word > 4) return at.fail(ErrorCode::corrupt, "a group record is unknown");
+    if (word > 9) return at.fail(ErrorCode::newer_format, "a group record is unknown: use the Spindle that wrote it");
     record.what = static_cast<What>(word);
     record.group = at.uint("group");
     switch (record.what) {
       case What::create: at.nil(); break;
-      case What::pattern: record.pattern = at.str("pattern"); break;
+      case What::pattern:
+      case What::drop_pattern: record.pattern = at.str("pattern"); break;
       case What::joined:
       case What::left:
         at.array("member");
@@ -126,6 +132,14 @@ Result<GroupRecord> GroupRecord::decode(BytesView body, wire::Values& values) {
         record.member.number = at.uint("member number");
         break;
       case What::effects: effects = at.uint("effects"); break;
+      case What::pause: record.paused = at.boolean("paused"); break;
+      case What::seek:
+        at.array("seek");
+        record.position = at.uint("position");
+        record.generation = at.uint("generation");
+        break;
+      case What::remove: record.reason = at.str("reason"); break;
+      case What::alter: record.options.read(at); break;
     }
   });
   if (done && record.what == What::create) record.value = from.rest();

@@ -42,7 +42,18 @@ struct SettleRecord {
 
 /// Kind group: one change of one group.
 struct GroupRecord {
-  enum class What : std::uint8_t { create = 0, pattern = 1, joined = 2, left = 3, effects = 4 };
+  enum class What : std::uint8_t {
+    create = 0,
+    pattern = 1,
+    joined = 2,
+    left = 3,
+    effects = 4,
+    pause = 5,         ///< or resume
+    seek = 6,          ///< to another position, under a higher generation
+    remove = 7,        ///< the group and all that it keeps are gone
+    alter = 8,         ///< other options
+    drop_pattern = 9,  ///< it does not want it any more
+  };
   What what = What::create;
   std::uint64_t group = 0;
   /// create: the group's values, as Group::write makes them.
@@ -50,6 +61,12 @@ struct GroupRecord {
   std::string pattern;
   MemberKey member;
   std::vector<GroupEffect> effects;
+  bool paused = false;
+  std::uint64_t position = 0;
+  std::uint64_t generation = 0;
+  /// remove: why, for people.
+  std::string reason;
+  wire::GroupOptions options;
 
   Bytes encode() const;
   static Result<GroupRecord> decode(BytesView body, wire::Values& values);

@@ -6,7 +6,7 @@
 #include <limits>
 #include <sstream>
 
-#include "proxy/duration.hpp"
+#include "spindle/base/duration.hpp"
 
 #ifndef SPINDLE_VERSION
 #error "the build sets SPINDLE_VERSION"

@@ -11,6 +11,9 @@
 #include "proxy_process.hpp"
 #include "spindle/log.hpp"
 #include "spindle/spindle.hpp"
+#include "spindle/transport/context.hpp"
+#include "spindle/transport/link.hpp"
+#include "spindle/transport/poll_set.hpp"
 
 using namespace spindle;
 using namespace std::chrono_literals;
@@ -568,6 +571,56 @@ TEST_CASE("a group with other options ends the service with code 1") {
   CHECK(second.run() == 1);
   CHECK(second.wait_until_ready(0s).error().code == ErrorCode::group_mismatch);
   CHECK(stop(first) == 0);
+}
+
+TEST_CASE("a service that says so alters the group it joins") {
+  Site site;
+  site.proxy.start();
+  auto member = [](std::uint64_t attempts, bool alter) {
+    return [=](Custom& self) { self.group("g", {.max_attempts = attempts, .alter = alter}).on([](const Ping&) {}); };
+  };
+  Service first("first", site.options());
+  first.add<Custom>(member(3, false));
+  start(first);
+  Service second("second", site.options());
+  second.add<Custom>(member(4, true));
+  start(second);
+  Service third("third", site.options());
+  third.add<Custom>(member(4, false));
+  start(third);
+  for (Service* service : {&first, &second, &third}) CHECK(stop(*service) == 0);
+}
+
+TEST_CASE("a service whose group is deleted ends with that reason and code 1") {
+  Site site;
+  site.proxy.start();
+  Seen seen;
+  Service service("ponger", site.options());
+  service.add<Ponger>(seen);
+  start(service);
+  transport::Context context;
+  auto link = transport::Link::open(context, site.proxy.endpoint(), {});
+  REQUIRE(link);
+  link->session().admin("group.delete", "pongers");
+  transport::PollSet poll;
+  bool answered = false;
+  for (const Instant until = monotonic_now() + patience; !answered && monotonic_now() < until;) {
+    poll.clear();
+    link->watch(poll);
+    REQUIRE(poll.wait(100ms));
+    link->process(Now::read());
+    for (const auto& event : link->session().take_events()) {
+      const auto* reply = std::get_if<transport::session_event::AdminAnswered>(&event);
+      if (reply != nullptr) answered = reply->body.has_value();
+    }
+    link->flush();
+  }
+  REQUIRE(answered);
+  CHECK(service.wait() == 1);
+  const auto ended = service.wait_until_ready(0s);
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error().code == ErrorCode::group_deleted);
+  CHECK(ended.error().text.find("group pongers") == 0);
 }
 
 TEST_CASE("when one worker fails the whole service ends, whichever it is") {

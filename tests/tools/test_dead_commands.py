@@ -153,7 +153,7 @@ def a_replay_that_is_cut_off_is_run_again(spindle, program, proxy):
     expect(spindle("dead", "list").stdout, "There are no dead letters.\n", "an empty list")
     events = spindle.events("orders.*", "--group", "billing", "--count", left)
     expect(sorted(event["data"]["n"] for event in events), list(range(left)), "each event once")
-    dump = subprocess.run([program, "spool", "dump", proxy.spool[1], "--topic", "_spindle.replay.billing.orders.>"],
+    dump = subprocess.run([program, "spool", "dump", proxy.spool[1], "--topic", "_spindle.replay.billing.*.orders.>"],
                           capture_output=True, text=True, timeout=60, check=True).stdout
     stored = [json.loads(line) for line in dump.splitlines() if not line.startswith("#")]
     expect(len({event["attributes"]["deadid"] for event in stored}), len(stored), "each replay is recorded once")

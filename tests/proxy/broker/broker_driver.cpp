@@ -101,7 +101,7 @@ bool BrokerDriver::read() {
       if (range && (range->accepted || setup_.accept_loss)) {
         broker_->on_read_lost(request, block.error(), range->from_offset, range->to_offset, now_);
       } else {
-        broker_->on_read_error(request, block.error());
+        broker_->on_read_error(request, block.error(), now_);
       }
     }
   }

@@ -246,7 +246,7 @@ TEST_CASE("a replayed event goes to its group only, as what it was") {
   Consumer everything(world.proxy, "o/1", "everything", {">"});
   Consumer orders(world.proxy, "o/2", "orders", {"orders.>"});
   Consumer own(world.proxy, "o/3", "own", {"_spindle.>"});
-  Consumer curious(world.proxy, "o/4", "curious", {"_spindle.replay.>", "_spindle.replay.g.orders.placed"});
+  Consumer curious(world.proxy, "o/4", "curious", {"_spindle.replay.>", "_spindle.replay.g.1.orders.placed"});
   for (Consumer* other : {&everything, &orders, &own, &curious}) other->ack_all();
   Operator op(world.proxy);
   const Answer answer = op.replay({{world.first + 1, 1}});
@@ -269,6 +269,20 @@ TEST_CASE("a replayed event goes to its group only, as what it was") {
   CHECK(after.list().letters.size() == 2);
 }
 
+TEST_CASE("what is replayed to a group does not reach a later group of its name") {
+  World world(3);
+  Operator op(world.proxy);
+  REQUIRE(op.replay({{world.first, 2}}).done == 2);
+  op.send("group.delete");
+  REQUIRE(op.client.take<wire::AdminReply>());
+  Consumer later(world.proxy, "m/2");
+  std::size_t placed = 0;
+  for (const Delivered& one : later.client.deliveries()) placed += one.topic == "orders.placed";
+  CHECK(placed == 3);  // the events themselves
+  op.send("dead_replay", chosen({{world.first + 2, 1}}));
+  CHECK(op.answer()->gone == 1);  // nor is it the letter's group
+}
+
 TEST_CASE("a replayed event keeps its key, its identity and what failed, and is stored with its letter gone") {
   BrokerDriver proxy;
   TestClient producer(proxy, "shop/1");
@@ -287,7 +301,7 @@ TEST_CASE("a replayed event keeps its key, its identity and what failed, and is 
   Operator op(proxy);
   REQUIRE(op.replay({{1, 1}}).done == 1);
   const auto stored = proxy.stored();
-  REQUIRE(stored.back().topic == "_spindle.replay.g.a");
+  REQUIRE(stored.back().topic == "_spindle.replay.g.1.a");
   wire::Values values;
   auto packet = wire::Packet::parse(stored.back().packet, values);
   REQUIRE(packet);
@@ -373,7 +387,7 @@ TEST_CASE("a replay asked twice is done once") {
   CHECK(again.done == 3);
   CHECK(again.gone == 7);
   CHECK(world.consumer.client.deliveries().size() == 8);
-  CHECK(stored_on(world.proxy, "_spindle.replay.g.orders.placed") == 8);
+  CHECK(stored_on(world.proxy, "_spindle.replay.g.1.orders.placed") == 8);
 }
 
 TEST_CASE("the answer to a replay waits for the disk, and after a power cut each letter is one or replayed") {
@@ -398,7 +412,7 @@ TEST_CASE("the answer to a replay waits for the disk, and after a power cut each
     Operator after(world.proxy);
     std::set<std::uint64_t> kept;
     for (const Letter& letter : after.list().letters) kept.insert(letter.origin);
-    const std::uint64_t replayed = stored_on(world.proxy, "_spindle.replay.g.orders.placed");
+    const std::uint64_t replayed = stored_on(world.proxy, "_spindle.replay.g.1.orders.placed");
     REQUIRE(kept.size() + replayed == letters);
     if (said) REQUIRE(replayed == letters);
     const Answer rest = after.replay({{world.first, letters}});
@@ -444,7 +458,7 @@ TEST_CASE("10,000 letters are replayed once each through a power cut at every ba
   const auto all = events_of(world.consumer.client.deliveries());
   CHECK(all.size() == letters);
   CHECK(std::set<std::uint64_t>(all.begin(), all.end()).size() == letters);
-  CHECK(stored_on(world.proxy, "_spindle.replay.g.orders.placed") == letters);
+  CHECK(stored_on(world.proxy, "_spindle.replay.g.1.orders.placed") == letters);
 }
 
 TEST_CASE("discarding lets the segments of letters be trimmed, and survives a restart") {

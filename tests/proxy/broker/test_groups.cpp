@@ -451,9 +451,9 @@ TEST_CASE("groups tells of each group what it has and waits for") {
   REQUIRE(values.read_whole(reply->body));
   wire::Cursor at(values);
   REQUIRE(at.array("groups") == 1);
-  REQUIRE(at.map("group") == 17);
+  const std::uint32_t pairs = at.map("group");
   std::map<std::string, std::uint64_t> figures;
-  for (int i = 0; i < 16; ++i) {
+  for (std::uint32_t i = 0; i < pairs; ++i) {
     const std::string key(at.str("key"));
     at.peek() == wire::ValueType::uint ? void(figures[key] = at.uint(key)) : at.skip();
   }

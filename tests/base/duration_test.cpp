@@ -1,9 +1,8 @@
-#include "proxy/duration.hpp"
+#include "spindle/base/duration.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace spindle;
-using namespace spindle::proxy;
 using namespace std::chrono_literals;
 
 TEST_CASE("a duration is a number and a unit") {

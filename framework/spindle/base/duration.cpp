@@ -1,9 +1,9 @@
-#include "proxy/duration.hpp"
+#include "spindle/base/duration.hpp"
 
 #include <array>
 #include <charconv>
 
-namespace spindle::proxy {
+namespace spindle {
 namespace {
 
 struct Unit {
@@ -42,4 +42,4 @@ std::string duration_text(Duration duration) {
   return std::to_string(seconds) + "s";
 }
 
-}  // namespace spindle::proxy
+}  // namespace spindle
