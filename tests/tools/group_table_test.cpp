@@ -10,19 +10,68 @@ TEST_CASE("groups are shown in columns, and keys of a later proxy are skipped") 
   Bytes body;
   wire::Writer to(body);
   to.array(2);
-  to.map(11).str("name").str("billing").str("patterns").array(2).str("orders.placed").str("orders.>");
+  to.map(15).str("name").str("billing").str("patterns").array(2).str("orders.placed").str("orders.>");
   to.str("members").array(1).map(2).str("source").str("b/1/0").str("pending").uint(2);
   to.str("lag").uint(1200).str("pending").uint(2).str("dead").uint(0).str("stalled").nil();
   to.str("lost").uint(7).str("keeps_bytes").uint(3'460'300).str("keeps_oldest").str("2 dead letters");
+  to.str("oldest_ms").uint(125'000).str("unhandled_topics").uint(1).str("unhandled_events").uint(4);
+  to.str("unhandled").array(1).map(2).str("topic").str("orders.old").str("events").uint(4);
   to.str("later").map(1).uint(1).nil();
   to.map(2).str("name").str("audit").str("stalled").str("a key is held too often");
   const auto groups = read_groups(body);
   REQUIRE(groups);
   CHECK(group_table(*groups) ==
-        "GROUP    PATTERNS                MEMBERS   LAG  PENDING  DEAD  LOST    KEEPS  STALLED\n"
-        "billing  orders.placed orders.>        1  1200        2     0     7  3.2 MiB  -\n"
-        "audit                                  0     0        0     0     0      0 B  a key is held too often\n"
-        "Group billing keeps the oldest part of the spool: 2 dead letters.\n");
+        "GROUP    PATTERNS                MEMBERS   LAG  PENDING  OLDEST  DEAD  LOST    KEEPS  STATE\n"
+        "billing  orders.placed orders.>        1  1200        2     2 m     0     7  3.2 MiB  unhandled\n"
+        "audit                                  0     0        0       -     0     0      0 B  stalled\n"
+        "Group billing has 4 events that no present member handles: orders.old (4).\n"
+        "Group billing keeps the oldest part of the spool: 2 dead letters.\n"
+        "Group audit hands nothing out: a key is held too often.\n");
+}
+
+TEST_CASE("lines of the table stay within 100 columns, patterns being cut for that") {
+  GroupFigures group;
+  group.name = "a-group-of-some-name";
+  for (int i = 0; i < 20; ++i) group.patterns.push_back("orders.of.kind." + std::to_string(i));
+  group.lag = 123'456;
+  group.pending = 65'536;
+  group.keeps_bytes = std::uint64_t{999} << 30;
+  group.oldest.ms = 59'000;
+  group.paused = true;
+  GroupFigures small;
+  small.name = "b";
+  const std::string table = group_table({group, small});
+  std::size_t from = 0;
+  for (std::size_t end = table.find('\n'); end != std::string::npos; end = table.find('\n', from)) {
+    CHECK(end - from <= 100);
+    from = end + 1;
+  }
+  CHECK(table.find("...") != std::string::npos);
+  CHECK(table.find("paused") != std::string::npos);
+}
+
+TEST_CASE("the details of a group name its options, patterns, members and what nobody handles") {
+  GroupFigures group;
+  group.name = "billing";
+  group.generation = 3;
+  group.options = {{"max_attempts", 8}};
+  group.patterns = {"orders.*"};
+  group.by_pattern = {{"orders.*", 2, 4, 9}};
+  group.members.push_back({"b/1/0", 1, 2, true, {1'500, 3, 77}});
+  group.member_count = 2;
+  group.unhandled = {{"orders.old", 4}};
+  group.unhandled_topics = 1;
+  group.unhandled_events = 4;
+  group.stalled = "paused by an operator";
+  const std::string text = group_details(group);
+  for (const char* line :
+       {"group         billing (generation 3)\n", "state         hands nothing out: paused by an operator\n",
+        "options       max_attempts 8\n", "  orders.*: 2 pending, lag at most 9, 4 that nobody handles\n",
+        "  b/1/0 member 1: 2 pending; the oldest for 1 s, attempt 3, offset 77; its connection is in doubt\n",
+        "  and 1 others\n", "no present member handles: orders.old (4)\n"}) {
+    CAPTURE(line, text);
+    CHECK(text.find(line) != std::string::npos);
+  }
 }
 
 TEST_CASE("an answer that is no list of groups is an error") {

@@ -128,9 +128,9 @@ def groups_are_listed(spindle):
     spindle("pub", "list.me", "--durable", text="1\n2\n3\n")
     spindle.events("list.me", "--group", "listed", "--count", 1)
     header, *rows = spindle("groups").stdout.splitlines()
-    expect(header.split(), ["GROUP", "PATTERNS", "MEMBERS", "LAG", "PENDING", "DEAD", "LOST", "KEEPS", "STALLED"], "titles")
+    expect(header.split(), ["GROUP", "PATTERNS", "MEMBERS", "LAG", "PENDING", "OLDEST", "DEAD", "LOST", "KEEPS", "STATE"], "titles")
     (row,) = [row.split() for row in rows if row.startswith("listed ")]
-    expect((row[1], row[2], row[4], row[5]), ("list.me", "0", "0", "0"), "the group's line")
+    expect((row[1], row[2], row[4], row[6]), ("list.me", "0", "0", "0"), "the group's line")
     expect(int(row[3]) >= 2, True, "its lag")
     expect("no group nobody" in spindle("groups", "nobody", code=1).stderr, True, "the error for no group")
 

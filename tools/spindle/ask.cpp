@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "spindle/wire/writer.hpp"
 #include "tools/spindle/client.hpp"
+#include "tools/spindle/group_figures.hpp"
 
 namespace spindle::cli {
 
@@ -23,6 +25,24 @@ Result<Bytes> ask(Client& client, const wire::Admin& admin) {
       request = send();
     }
   }
+}
+
+Result<std::vector<Bytes>> ask_groups(Client& client, const std::string& name) {
+  std::vector<Bytes> pages;
+  wire::Admin admin{"groups", name, {}};
+  while (true) {
+    auto page = ask(client, admin);
+    if (!page) return fail(page.error());
+    auto groups = read_groups(*page);
+    if (!groups) return fail(groups.error());
+    if (groups->empty()) break;
+    pages.push_back(std::move(*page));
+    if (!name.empty()) return pages;
+    admin.arguments.clear();
+    wire::Writer(admin.arguments).map(1).str("after").uint(groups->back().id);
+  }
+  if (name.empty()) return pages;
+  return fail(ErrorCode::unknown_group, "there is no group " + name + "; see: spindle groups");
 }
 
 }  // namespace spindle::cli

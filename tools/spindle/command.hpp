@@ -22,6 +22,7 @@ using Action = std::function<int()>;
 void add_pub(CLI::App& app, Action& chosen);
 void add_sub(CLI::App& app, Action& chosen);
 void add_groups(CLI::App& app, Action& chosen);
+void add_group(CLI::App& app, Action& chosen);
 void add_dead(CLI::App& app, Action& chosen);
 void add_spool(CLI::App& app, Action& chosen);
 

@@ -3,51 +3,15 @@
 #include <algorithm>
 #include <array>
 
-#include "spindle/wire/values.hpp"
-
 namespace spindle::cli {
 namespace {
 
-constexpr std::size_t columns = 9;
+constexpr std::size_t columns = 10;
+constexpr std::size_t patterns_column = 1;
+constexpr std::size_t line_bytes_max = 100;
+constexpr std::size_t patterns_bytes_min = 12;
 using Row = std::array<std::string, columns>;
-constexpr std::array<bool, columns> is_number{false, false, true, true, true, true, true, true, false};
-
-void skip_all(wire::Cursor& at, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count && at.ok(); ++i) at.skip();
-}
-
-void read_field(GroupFigures& group, wire::Cursor& at) {
-  const std::string_view key = at.str("key");
-  if (key == "name") {
-    group.name = at.str(key);
-  } else if (key == "patterns") {
-    const std::uint32_t count = at.array(key);
-    for (std::uint32_t i = 0; i < count && at.ok(); ++i) {
-      if (i > 0) group.patterns += ' ';
-      group.patterns += at.str("pattern");
-    }
-  } else if (key == "members") {
-    const std::uint32_t count = at.array(key);
-    skip_all(at, count);
-    group.members = count;
-  } else if (key == "lag") {
-    group.lag = at.uint(key);
-  } else if (key == "pending") {
-    group.pending = at.uint(key);
-  } else if (key == "dead") {
-    group.dead = at.uint(key);
-  } else if (key == "lost") {
-    group.lost = at.uint(key);
-  } else if (key == "keeps_bytes") {
-    group.keeps_bytes = at.uint(key);
-  } else if (key == "keeps_oldest") {
-    if (!at.nil()) group.keeps_oldest = at.str(key);
-  } else if (key == "stalled") {
-    if (!at.nil()) group.stalled = at.str(key);
-  } else {
-    at.skip();
-  }
-}
+constexpr std::array<bool, columns> is_number{false, false, true, true, true, true, true, true, true, false};
 
 /// "3.2 MiB": what a person reads at a glance.
 std::string size_text(std::uint64_t bytes) {
@@ -62,6 +26,42 @@ std::string size_text(std::uint64_t bytes) {
   return (unit == 0 || tenths >= 1'000 ? whole : whole + "." + std::to_string(tenths % 10)) + " " + units[unit];
 }
 
+/// "850 ms", "42 s", "3 h": how long something waits.
+std::string age_text(std::uint64_t ms) {
+  if (ms < 1'000) return std::to_string(ms) + " ms";
+  if (ms < 120'000) return std::to_string(ms / 1'000) + " s";
+  if (ms < 7'200'000) return std::to_string(ms / 60'000) + " m";
+  if (ms < 172'800'000) return std::to_string(ms / 3'600'000) + " h";
+  return std::to_string(ms / 86'400'000) + " d";
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string all;
+  for (const std::string& part : parts) all += (all.empty() ? "" : " ") + part;
+  return all;
+}
+
+std::string state_text(const GroupFigures& group) {
+  if (group.paused) return "paused";
+  if (!group.stalled.empty()) return "stalled";
+  return group.unhandled_events > 0 ? "unhandled" : "-";
+}
+
+std::string plural(std::uint64_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+/// Topics that nobody handles, as a sentence without its end.
+std::string unhandled_text(const GroupFigures& group) {
+  constexpr std::size_t named_max = 3;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(group.unhandled.size(), named_max); ++i) {
+    text += (i > 0 ? ", " : "") + group.unhandled[i].first + " (" + std::to_string(group.unhandled[i].second) + ")";
+  }
+  if (group.unhandled_topics > named_max) text += " and " + plural(group.unhandled_topics - named_max, "other topic");
+  return "has " + plural(group.unhandled_events, "event") + " that no present member handles: " + text;
+}
+
 void append_row(std::string& out, const Row& row, const std::array<std::size_t, columns>& widths) {
   std::string line;
   for (std::size_t i = 0; i < columns; ++i) {
@@ -73,42 +73,112 @@ void append_row(std::string& out, const Row& row, const std::array<std::size_t, 
   out += line + "\n";
 }
 
-}  // namespace
-
-Result<std::vector<GroupFigures>> read_groups(BytesView body) {
-  wire::Values values;
-  if (auto read = values.read_whole(body); !read) return fail(read.error());
-  wire::Cursor at(values);
-  std::vector<GroupFigures> groups;
-  const std::uint32_t count = at.array("groups");
-  for (std::uint32_t i = 0; i < count && at.ok(); ++i) {
-    const std::uint32_t pairs = at.map("group");
-    GroupFigures& group = groups.emplace_back();
-    for (std::uint32_t k = 0; k < pairs && at.ok(); ++k) read_field(group, at);
-  }
-  if (!at.ok()) return fail(at.error());
-  return groups;
-}
-
-std::string group_table(const std::vector<GroupFigures>& groups) {
-  if (groups.empty()) return "There are no groups yet: a service, or spindle sub --group, makes the first.\n";
-  std::vector<Row> rows{{"GROUP", "PATTERNS", "MEMBERS", "LAG", "PENDING", "DEAD", "LOST", "KEEPS", "STALLED"}};
-  for (const GroupFigures& group : groups) {
-    rows.push_back({group.name, group.patterns, std::to_string(group.members), std::to_string(group.lag),
-                    std::to_string(group.pending), std::to_string(group.dead), std::to_string(group.lost),
-                    size_text(group.keeps_bytes), group.stalled.empty() ? "-" : group.stalled});
-  }
+std::array<std::size_t, columns> widths_of(const std::vector<Row>& rows) {
   std::array<std::size_t, columns> widths{};
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], row[i].size());
   }
+  return widths;
+}
+
+/// Cuts patterns to what the other columns leave.
+void fit_patterns(std::vector<Row>& rows) {
+  const auto widths = widths_of(rows);
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < columns; ++i) others += i == patterns_column ? 0 : widths[i] + 2;
+  const std::size_t most = std::max(patterns_bytes_min, line_bytes_max - std::min(line_bytes_max, others));
+  for (Row& row : rows) {
+    std::string& patterns = row[patterns_column];
+    if (patterns.size() > most) patterns = patterns.substr(0, most - 3) + "...";
+  }
+}
+
+void append_line(std::string& out, std::string_view title, const std::string& value) {
+  std::string line(title);
+  line.resize(std::max<std::size_t>(14, line.size() + 1), ' ');
+  out += line + value + "\n";
+}
+
+std::string oldest_text(const GroupFigures::Oldest& oldest) {
+  if (!oldest.ms) return "";
+  return "; the oldest for " + age_text(*oldest.ms) + ", attempt " + std::to_string(oldest.attempt) + ", offset " +
+         std::to_string(oldest.offset);
+}
+
+void append_members(std::string& out, const GroupFigures& group) {
+  for (const GroupFigures::Member& member : group.members) {
+    out += "  " + member.source + " member " + std::to_string(member.number) + ": " + std::to_string(member.pending) +
+           " pending" + oldest_text(member.oldest) + (member.suspended ? "; its connection is in doubt" : "") + "\n";
+  }
+  if (group.member_count > group.members.size()) {
+    out += "  and " + std::to_string(group.member_count - group.members.size()) + " others\n";
+  }
+}
+
+void append_options(std::string& out, const GroupFigures& group) {
+  std::string options;
+  for (const auto& [name, value] : group.options) {
+    options += (options.empty() ? "" : ", ") + name + " " + std::to_string(value);
+  }
+  append_line(out, "options", options);
+}
+
+}  // namespace
+
+std::string group_table(const std::vector<GroupFigures>& groups) {
+  if (groups.empty()) return "There are no groups yet: a service, or spindle sub --group, makes the first.\n";
+  std::vector<Row> rows{
+      {"GROUP", "PATTERNS", "MEMBERS", "LAG", "PENDING", "OLDEST", "DEAD", "LOST", "KEEPS", "STATE"}};
+  for (const GroupFigures& group : groups) {
+    rows.push_back({group.name, joined(group.patterns), std::to_string(group.member_count), std::to_string(group.lag),
+                    std::to_string(group.pending), group.oldest.ms ? age_text(*group.oldest.ms) : "-",
+                    std::to_string(group.dead), std::to_string(group.lost), size_text(group.keeps_bytes),
+                    state_text(group)});
+  }
+  fit_patterns(rows);
+  const auto widths = widths_of(rows);
   std::string out;
   for (const Row& row : rows) append_row(out, row, widths);
   for (const GroupFigures& group : groups) {
-    if (!group.keeps_oldest.empty()) {
-      out += "Group " + group.name + " keeps the oldest part of the spool: " + group.keeps_oldest + ".\n";
-    }
+    const std::string name = "Group " + group.name + " ";
+    if (!group.stalled.empty()) out += name + "hands nothing out: " + group.stalled + ".\n";
+    if (group.unhandled_events > 0) out += name + unhandled_text(group) + ".\n";
+    if (!group.keeps_oldest.empty())
+      out += name + "keeps the oldest part of the spool: " + group.keeps_oldest + ".\n";
   }
+  return out;
+}
+
+std::string group_details(const GroupFigures& group) {
+  std::string out;
+  append_line(out, "group", group.name + " (generation " + std::to_string(group.generation) + ")");
+  append_line(out, "state", group.stalled.empty() ? "-" : "hands nothing out: " + group.stalled);
+  append_line(out, "position",
+              "reads on at offset " + std::to_string(group.position) + " of " + std::to_string(group.end) +
+                  "; all below " + std::to_string(group.floor) + " is settled");
+  append_line(out, "lag", "at most " + plural(group.lag, "event") + " to be delivered");
+  append_line(out, "pending", std::to_string(group.pending) + oldest_text(group.oldest));
+  append_line(out, "retrying",
+              plural(group.retrying, "event") + "; " + std::to_string(group.redelivered) +
+                  " delivered again since the proxy started");
+  append_line(out, "dead", std::to_string(group.dead) + " in all, " + std::to_string(group.letters) + " kept");
+  append_line(out, "lost", std::to_string(group.lost));
+  for (const GroupFigures::Loss& loss : group.losses) {
+    out +=
+        "  offsets " + std::to_string(loss.from) + " to " + std::to_string(loss.to - 1) + ": " + loss.reason + "\n";
+  }
+  append_line(out, "keeps",
+              size_text(group.keeps_bytes) + " from offset " + std::to_string(group.keeps_from) +
+                  (group.keeps_oldest.empty() ? "" : ", the oldest part: " + group.keeps_oldest));
+  append_options(out, group);
+  append_line(out, "patterns", std::to_string(group.patterns.size()));
+  for (const GroupFigures::ByPattern& of : group.by_pattern) {
+    out += "  " + of.pattern + ": " + std::to_string(of.pending) + " pending, lag at most " + std::to_string(of.lag) +
+           (of.unhandled > 0 ? ", " + std::to_string(of.unhandled) + " that nobody handles" : "") + "\n";
+  }
+  if (group.unhandled_events > 0) append_line(out, "unhandled", unhandled_text(group));
+  append_line(out, "members", std::to_string(group.member_count));
+  append_members(out, group);
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <iterator>
 #include <memory>
 
 #include "tools/spindle/ask.hpp"
@@ -18,7 +19,9 @@ constexpr const char* footer =
     "DEAD     events that became dead letters so far (spindle dead list NAME: those that are kept)\n"
     "LOST     events that the group never got: damaged on the disk, or no longer kept (--json says which)\n"
     "KEEPS    how much of the spool, from its oldest unsettled event or dead letter to the end\n"
-    "STALLED  why the group hands nothing out although it could\n"
+    "OLDEST   how long the delivery that is out for longest has been out\n"
+    "STATE    paused, stalled (hands nothing out), unhandled (topics that no present member handles); a line below\n"
+    "         says more, and spindle group show NAME tells all\n"
     "\n"
     "Examples:\n"
     "  spindle groups\n"
@@ -30,26 +33,33 @@ struct Options {
   ProxyOptions proxy;
 };
 
-int print_json(BytesView body) {
-  Bytes text;
+/// One array of all pages.
+int print_json(const std::vector<Bytes>& pages) {
+  Bytes all;
   MsgpackToJson to_json;
-  if (auto done = to_json.append(text, body); !done) return failed(done.error());
-  auto printed = print(text + "\n");
+  for (const Bytes& page : pages) {
+    Bytes text;
+    if (auto done = to_json.append(text, page); !done) return failed(done.error());
+    if (!all.empty()) all += ',';
+    all.append(text, 1, text.size() - 2);  // without the brackets
+  }
+  auto printed = print("[" + all + "]\n");
   return printed ? exit_ok : failed(printed.error());
 }
 
 int run(const Options& options) {
   auto client = Client::connect(options.proxy, "");
   if (!client) return failed(client.error());
-  auto body = ask(**client, {"groups", options.name, {}});
-  if (!body) return failed(body.error());
-  auto groups = read_groups(*body);
-  if (!groups) return failed(groups.error());
-  if (groups->empty() && !options.name.empty()) {
-    return failed({ErrorCode::unknown_group, "there is no group " + options.name + "; see: spindle groups"});
+  auto pages = ask_groups(**client, options.name);
+  if (!pages) return failed(pages.error());
+  if (options.json) return print_json(*pages);
+  std::vector<GroupFigures> all;
+  for (const Bytes& page : *pages) {
+    auto groups = read_groups(page);
+    if (!groups) return failed(groups.error());
+    std::move(groups->begin(), groups->end(), std::back_inserter(all));
   }
-  if (options.json) return print_json(*body);
-  auto printed = print(group_table(*groups));
+  auto printed = print(group_table(all));
   return printed ? exit_ok : failed(printed.error());
 }
 

@@ -28,6 +28,8 @@ constexpr const char* footer =
     "      take the next ten stored events as a member of the group audit\n"
     "  spindle groups\n"
     "      who consumes what, and how far behind they are\n"
+    "  spindle group seek billing 2h --dry-run\n"
+    "      what would change if billing got the last two hours once more\n"
     "  spindle dead list\n"
     "      what they could not handle, and why\n"
     "  spindle spool backup /var/lib/spindle /backup/monday\n"
@@ -49,6 +51,7 @@ int run(int argc, char** argv) {
   add_pub(app, chosen);
   add_sub(app, chosen);
   add_groups(app, chosen);
+  add_group(app, chosen);
   add_dead(app, chosen);
   add_spool(app, chosen);
   try {

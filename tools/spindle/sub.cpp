@@ -2,6 +2,7 @@
 #include <charconv>
 #include <memory>
 
+#include "spindle/base/duration.hpp"
 #include "spindle/wire/topic.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
@@ -19,7 +20,9 @@ constexpr const char* footer =
     "Without --group it shows what passes from now on, at most once; what was missed is counted on standard error.\n"
     "Once it says \"spindle: subscribed\" there, no later event escapes it unseen.\n"
     "With --group it consumes stored events as a member of that group, which is made if need be and remembers how\n"
-    "far it is; an event counts as done when its line has been written. Members share a group's events.\n"
+    "far it is; an event counts as done when its line has been written. Members share a group's events. A group "
+    "that\n"
+    "this makes is deleted when it had no member for an hour, so that a forgotten one keeps nothing (--expires).\n"
     "\n"
     "Examples:\n"
     "  spindle sub 'orders.>'\n"
@@ -33,6 +36,7 @@ constexpr const char* footer =
 struct Given {
   SubscribeOptions options;
   std::string from;
+  std::string expires;
   std::uint64_t count = 0;
   double timeout_s = 0;
 };
@@ -61,6 +65,11 @@ std::optional<wire::Start> parse_start(const std::string& text) {
   return start;
 }
 
+std::string check_duration(const std::string& text) {
+  auto duration = parse_duration(text);
+  return duration ? "" : duration.error().text;
+}
+
 std::string check_start(const std::string& text) {
   return parse_start(text) ? "" : "\"" + text + "\" is not beginning, now or an offset";
 }
@@ -68,6 +77,9 @@ std::string check_start(const std::string& text) {
 int run(Given given) {
   SubscribeOptions& options = given.options;
   options.start = *parse_start(given.from);
+  if (!given.expires.empty()) {
+    options.expires_ms = static_cast<std::uint64_t>(*parse_duration(given.expires) / std::chrono::milliseconds(1));
+  }
   if (given.count > 0) options.count = given.count;
   if (given.timeout_s > 0) options.deadline = monotonic_now() + seconds(given.timeout_s);
   if (options.source.empty()) options.source = random_source("spindle-sub");
@@ -95,6 +107,13 @@ void add_sub(CLI::App& app, Action& chosen) {
       ->type_name("WHERE")
       ->check(check_start)
       ->needs(group);
+  auto* expires = sub.add_option("--expires", given->expires,
+                                 "Delete the group when it had no member for so long, 0: never [1h if this makes it]")
+                      ->type_name("TIME")
+                      ->check(check_duration)
+                      ->needs(group);
+  sub.add_flag("--alter", options.alter, "Change --expires of a group that exists, instead of failing")
+      ->needs(expires);
   sub.add_option("--count", given->count, "Stop after so many events")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 60).description(""));

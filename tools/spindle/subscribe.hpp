@@ -12,11 +12,18 @@ namespace spindle::cli {
 
 class Client;
 
+/// Groups that `spindle sub` makes are deleted when they had no member for so long, unless --expires says otherwise.
+inline constexpr std::uint64_t expires_ms_default = 3'600'000;
+
 /// What `spindle sub` was asked to do.
 struct SubscribeOptions {
   std::string pattern;
   std::string group;
   wire::Start start;
+  /// Asked for, or else only for a group that this makes.
+  std::optional<std::uint64_t> expires_ms;
+  /// Change the group to what is asked for.
+  bool alter = false;
   /// Events after which it is done.
   std::optional<std::uint64_t> count;
   /// When it is given up.

@@ -57,6 +57,9 @@ class GroupSubscriber {
     request.group = options_.group;
     request.patterns = {options_.pattern};
     request.start = options_.start;
+    request.options.expires_ms = options_.expires_ms;
+    request.alter = options_.alter;
+    if (!options_.expires_ms) request.create_options.expires_ms = expires_ms_default;
     // No more than will be printed: the rest would only have to be given back.
     request.credit_events = std::min(credit_events_max, options_.count.value_or(credit_events_max));
     request.credit_bytes = credit_bytes_max;

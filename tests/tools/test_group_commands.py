@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""`spindle group` end to end, and what `spindle sub` makes of its groups."""
+import json
+import os
+import pathlib
+import pty
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+from command_line import DEADLINE_S, Proxy, Spindle, expect, wait_until  # noqa: E402
+
+
+def lines_of(values):
+    return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def group(spindle, name):
+    return json.loads(spindle("group", "show", name, "--json").stdout)
+
+
+def data_of(events):
+    return [event["data"] for event in events]
+
+
+def a_paused_group_gives_nothing_until_it_is_resumed(spindle):
+    spindle("pub", "pause.me", "--durable", text="1\n2\n")
+    expect(data_of(spindle.events("pause.me", "--group", "paused", "--count", 1)), [1], "before the pause")
+    dry = spindle("group", "pause", "paused", "--dry-run")
+    expect(("paused: paused:" in dry.stdout, "dry run" in dry.stderr), (True, True), "what a dry run says")
+    expect(group(spindle, "paused")["paused"], False, "after a dry run")
+    spindle("group", "pause", "paused")
+    expect(spindle("group", "pause", "paused").stdout, "paused: nothing changes\n", "a second pause")
+    expect(group(spindle, "paused")["stalled"], "paused by an operator", "why it hands nothing out")
+    spindle("sub", "pause.me", "--group", "paused", "--count", 1, "--timeout", 0.5, code=3)
+    spindle("group", "resume", "paused")
+    expect(data_of(spindle.events("pause.me", "--group", "paused", "--count", 1)), [2], "after it is resumed")
+
+
+def a_seek_needs_yes_and_goes_where_it_is_told(spindle):
+    spindle("pub", "seek.me", "--durable", text=lines_of(range(5)))
+    events = spindle.events("seek.me", "--group", "sought", "--count", 5)
+    refused = spindle("group", "seek", "sought", events[3]["offset"], code=2)
+    expect("--yes" in refused.stderr, True, f"what is missing: {refused.stderr!r}")
+    before = group(spindle, "sought")
+    dry = spindle("group", "seek", "sought", events[3]["offset"], "--dry-run").stdout
+    expect(group(spindle, "sought"), before, "the group after a dry run")
+    done = spindle("group", "seek", "sought", events[3]["offset"], "--yes").stdout
+    expect(done, dry, "what was done is what would have been done")
+    expect(data_of(spindle.events("seek.me", "--group", "sought", "--count", 2)), [3, 4], "from an offset")
+    answer = json.loads(spindle("group", "seek", "sought", "beginning", "--yes", "--json").stdout)
+    expect((answer["position"], answer["dry_run"], answer["clamped"]), (0, False, False), "the answer")
+    expect(data_of(spindle.events("seek.me", "--group", "sought", "--count", 5)), list(range(5)), "from the beginning")
+    spindle("group", "seek", "sought", "now", "--yes")
+    expect(group(spindle, "sought")["lag"], 0, "lag at the end")
+    clamped = json.loads(spindle("group", "seek", "sought", 10**9, "--yes", "--json").stdout)
+    expect(clamped["clamped"], True, "an offset that is not there yet")
+
+
+def a_time_is_sought(spindle):
+    spindle("pub", "timely", "--durable", text="1\n")
+    time.sleep(1.1)  # times on the command line have whole seconds here
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    spindle("pub", "timely", "--durable", text="2\n")
+    spindle.events("timely", "--group", "times", "--count", 2)
+    spindle("group", "seek", "times", moment, "--yes")
+    expect(data_of(spindle.events("timely", "--group", "times", "--count", 1)), [2], "from a time")
+    spindle("group", "seek", "times", "1h", "--yes")
+    expect(data_of(spindle.events("timely", "--group", "times", "--count", 2)), [1, 2], "from an hour ago")
+    spindle("group", "seek", "times", "noon", "--yes", code=2)
+
+
+def a_deleted_group_ends_its_members(spindle):
+    with spindle.start("sub", "delete.me", "--group", "deleted") as sub:
+        sub.wait_for_error("spindle: subscribed")
+        spindle("group", "delete", "deleted", code=2)
+        expect("1 members" in spindle("group", "delete", "deleted", "--dry-run").stdout, True, "the dry run")
+        spindle("group", "delete", "deleted", "--yes")
+        sub.wait_until("the member ends", lambda: sub.process.poll() is not None)
+        expect(sub.process.returncode, 1, "the member's exit code")
+        expect("group_deleted" in sub.errors(), True, f"the reason in {sub.errors()!r}")
+    expect("no group deleted" in spindle("group", "show", "deleted", code=1).stderr, True, "a group that is gone")
+    expect("unknown_group" in spindle("group", "delete", "deleted", "--yes", code=1).stderr, True, "deleted again")
+
+
+def a_terminal_is_asked(spindle):
+    spindle.events("ask.me", "--group", "asked", "--timeout", 0.2)
+    for answer, code, left in ((b"n\n", 1, True), (b"y\n", 0, False)):
+        terminal, other = pty.openpty()
+        run = subprocess.Popen(spindle.command(["group", "delete", "asked"]), stdin=other, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+        os.write(terminal, answer)
+        _, errors = run.communicate(timeout=DEADLINE_S)
+        os.close(other)
+        os.close(terminal)
+        expect(run.returncode, code, f"exit code after {answer}; {errors}")
+        expect(b"[y/N]" in errors, True, f"the question in {errors}")
+        names = [one["name"] for one in json.loads(spindle("groups", "--json").stdout)]
+        expect("asked" in names, left, f"whether the group is left after {answer}")
+
+
+def options_are_altered_only_on_request(spindle):
+    spindle.events("alter.me", "--group", "altered", "--timeout", 0.2)
+    expect(group(spindle, "altered")["options"]["expires_ms"], 3_600_000, "a group that sub makes expires")
+    spindle.events("alter.me", "--group", "altered", "--timeout", 0.2)  # the default is no demand
+    wrong = spindle("sub", "alter.me", "--group", "altered", "--expires", "2h", "--timeout", 0.2, code=1)
+    expect("expires_ms is 3600000, not 7200000" in wrong.stderr, True, f"the difference in {wrong.stderr!r}")
+    spindle.events("alter.me", "--group", "altered", "--expires", "2h", "--alter", "--timeout", 0.2)
+    expect(group(spindle, "altered")["options"]["expires_ms"], 7_200_000, "after --alter")
+    done = spindle("group", "alter", "altered", "--max-attempts", 3, "--backoff-min", "250ms", "--expires", 0)
+    expect(done.stdout.splitlines(), ["altered: max_attempts: 8 -> 3", "altered: backoff_min_ms: 1000 -> 250",
+                                      "altered: expires_ms: 7200000 -> 0"], "what was changed")
+    spindle.events("alter.me", "--group", "altered", "--timeout", 0.2)
+    wrong = spindle("group", "alter", "altered", "--max-attempts", 0, code=1)
+    expect("max_attempts must be between" in wrong.stderr, True, "a value that cannot be")
+    spindle("group", "alter", "altered", code=2)
+
+
+def a_pattern_is_dropped(spindle):
+    spindle.events("drop.old", "--group", "dropping", "--timeout", 0.2)
+    spindle("pub", "drop.old", "--durable", text="1\n2\n")
+    spindle("pub", "drop.new", "--durable", text="3\n")
+    expect(data_of(spindle.events("drop.new", "--group", "dropping", "--count", 1)), [3], "the new topic")
+    with spindle.start("sub", "drop.new", "--group", "dropping") as sub:
+        sub.wait_for_error("spindle: subscribed")
+
+        def unhandled():
+            return group(spindle, "dropping")["unhandled"] == [{"topic": "drop.old", "events": 2}]
+
+        wait_until("what nobody handles is in the figures", unhandled)
+        table = spindle("groups").stdout
+        expect("no present member handles: drop.old (2)" in table, True, f"and below the table:\n{table}")
+        spindle("group", "alter", "dropping", "--drop-pattern", "drop.new", code=1)
+        spindle("group", "alter", "dropping", "--drop-pattern", "drop.old")
+        figures = group(spindle, "dropping")
+        expect((figures["unhandled"], figures["patterns"], figures["lag"]), ([], ["drop.new"], 0), "figures afterwards")
+        sub.process.terminate()
+        sub.finish()
+
+
+def a_forgotten_group_expires(spindle):
+    spindle.events("expire.me", "--group", "expiring", "--expires", "2s", "--timeout", 0.2)
+
+    def gone():
+        return "expiring" not in [one["name"] for one in json.loads(spindle("groups", "--json").stdout)]
+
+    expect(gone(), False, "gone at once")
+    wait_until("the group is gone", gone)
+
+
+def everything_is_as_it_was_after_a_restart(spindle):
+    spindle("group", "pause", "altered")
+    before = {one["name"]: one["options"] for one in json.loads(spindle("groups", "--json").stdout)}
+    spindle.proxy.kill()
+    spindle.proxy.start()
+    after = {one["name"]: one["options"] for one in json.loads(spindle("groups", "--json").stdout)}
+    expect(after, before, "groups and options")
+    expect(group(spindle, "altered")["paused"], True, "still paused")
+
+
+def main():
+    proxy_program, spindle_program = sys.argv[1:]
+    with Proxy(proxy_program) as proxy:
+        spindle = Spindle(spindle_program, proxy)
+        for test in (a_paused_group_gives_nothing_until_it_is_resumed, a_seek_needs_yes_and_goes_where_it_is_told,
+                     a_time_is_sought, a_deleted_group_ends_its_members, a_terminal_is_asked,
+                     options_are_altered_only_on_request, a_pattern_is_dropped, a_forgotten_group_expires,
+                     everything_is_as_it_was_after_a_restart):
+            test(spindle)
+            print(f"{test.__name__}: ok", flush=True)
+
+
+if __name__ == "__main__":
+    main()
