@@ -255,6 +255,12 @@ TEST_CASE("a deleted group keeps nothing of the log") {
   AdminClient(proxy).ask("group.delete", "g");
   for (int i = 0; i < 3; ++i) proxy.advance(1s);
   REQUIRE(proxy.first_offset() > 0);
+
+  // And the other one cannot go back to what is gone.
+  const auto clamped = AdminClient(proxy).seek("other", 0);
+  REQUIRE(clamped.at("clamped") == "true");
+  REQUIRE(clamped.at("position") == std::to_string(proxy.first_offset()));
+  REQUIRE(clamped.at("changes").find("offset 0 is not kept") != std::string::npos);
 }
 
 TEST_CASE("every difference of options is named, and changed only when that is asked for") {
