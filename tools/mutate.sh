@@ -1,6 +1,7 @@
 #!/bin/bash
 # Takes one rule after the other out of a copy of the sources and shows how many seeds the simulation needs to notice:
 #   tools/mutate.sh [name ...]     all of tests/simulation/mutations without names
+# Those named key_* are about the order by key, so that the events have keys.
 # A line for each: the first seed that fails and what it says. Exit 1 when a mutation does not apply, does not build or
 # is not noticed. MUTATE_SEEDS (4000) seeds each, MUTATE_JOBS (2) at once. The copy is build/mutations.
 set -euo pipefail
@@ -28,7 +29,8 @@ for name in "${names[@]}"; do
   if ! cmake --build --preset release --target spindle-simulate >build.log 2>&1; then
     echo "$name: does not build (build/mutations/build.log)"
     missed=1
-  elif said=$(build/release/tests/simulation/spindle-simulate --seeds "${MUTATE_SEEDS:-4000}" --jobs "${MUTATE_JOBS:-2}"); then
+  elif said=$(build/release/tests/simulation/spindle-simulate --seeds "${MUTATE_SEEDS:-4000}" --jobs "${MUTATE_JOBS:-2}" \
+    $([[ $name == key_* ]] && echo --keys)); then
     echo "$name: NOT NOTICED: $(tail -1 <<<"$said")"
     missed=1
   else

@@ -171,7 +171,7 @@ class Oracle {
   void doubt_claims(const proxy::Peer& peer, GroupTruth& group, const Member& member);
   bool may_be_taken_back(const proxy::Peer& peer, GroupTruth& group, std::uint64_t offset) const;
   std::optional<std::uint64_t> overtaken(const proxy::Peer& peer, GroupTruth& group, std::uint64_t offset) const;
-  void check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery) const;
+  void check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery, Now now) const;
 
   const Scenario& scenario_;
   std::vector<Event> events_{1};

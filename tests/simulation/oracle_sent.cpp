@@ -272,7 +272,7 @@ void Oracle::tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth
   }
   share.claimed.clear();
   let_go(group, offset);
-  if (check_keys) check_order_by_key(peer, group, delivery);
+  if (check_keys) check_order_by_key(peer, group, delivery, now);
   share.holder = peer;
   share.perhaps.clear();
   share.held_until = Instant::max();
@@ -284,14 +284,22 @@ void Oracle::tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth
   member.held_bytes += entry.bytes_each;
 }
 
-/// Nobody else has an event of the key, and none that is older waits.
-void Oracle::check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery) const {
-  const auto older = overtaken(peer, group, delivery.id.offset);
+/// Nobody else has an event of the key, be it older or newer, and none that is older waits.
+void Oracle::check_order_by_key(const proxy::Peer& peer, GroupTruth& group, const Delivery& delivery, Now now) const {
+  const std::uint64_t offset = delivery.id.offset;
+  auto& same = group.open_by_key[delivery.key.value_or(0)];
+  for (auto later = same.upper_bound(offset); delivery.key && later != same.end(); ++later) {
+    const std::string& holder = truth_.share(group, *later).holder;
+    if (holder.empty() || holder == peer || now.instant >= truth_.share(group, *later).held_until) continue;
+    broken("offset " + std::to_string(offset) + " goes to " + peer + " of group " + group.name + " while " + holder +
+           " holds offset " + std::to_string(*later) + " of the same key");
+  }
+  const auto older = overtaken(peer, group, offset);
   if (!older) return;
   const std::string& holder = truth_.share(group, *older).holder;
-  broken("offset " + std::to_string(delivery.id.offset) + " goes to " + peer + " of group " + group.name +
-         " before offset " + std::to_string(*older) + " of the same key is settled, which " +
-         (holder.empty() ? "nobody" : holder) + " holds");
+  broken("offset " + std::to_string(offset) + " goes to " + peer + " of group " + group.name + " before offset " +
+         std::to_string(*older) + " of the same key is settled, which " + (holder.empty() ? "nobody" : holder) +
+         " holds");
 }
 
 /// The oldest of the event's key before it that waits, or that somebody else has.
