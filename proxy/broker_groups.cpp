@@ -41,19 +41,20 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   }
   session.groups[attach->member] = group.id();
   session.to_rejoin.erase(attach->member);
-  if (!group.knows_member(joining.key)) {
-    GroupRecord joined;
-    joined.what = GroupRecord::What::joined;
-    joined.group = group.id();
-    joined.member = joining.key;
-    log_group(joined, now);
-    group.note_member(joining.key);
-  }
   wire::Attached attached;
   attached.answers = answers;
   attached.member = attach->member;
   attached.generation = group.generation();
   attached.claimed = group.join(joining, now);
+  if (!group.knows_member(joining.key)) {
+    GroupRecord joined;
+    joined.what = GroupRecord::What::joined;
+    joined.group = group.id();
+    joined.member = joining.key;
+    joined.own_from = group.own_from(attached.claimed);
+    log_group(joined, now);
+    group.note_member(joining.key, joined.own_from);
+  }
   attached.position = group.position();
   send(session, attached, ledger_->decided_batch());
   tell_earlier_losses(group, session, attach->member, now);

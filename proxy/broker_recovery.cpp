@@ -155,7 +155,7 @@ Result<void> BrokerState::replay_group(const spool::Record& record, Now now) {
       group.add_pattern(*pattern);
       break;
     }
-    case GroupRecord::What::joined: group.note_member(change->member); break;
+    case GroupRecord::What::joined: group.note_member(change->member, change->own_from); break;
     case GroupRecord::What::left: group.forget_member(change->member); break;
     case GroupRecord::What::effects:
       for (const GroupEffect& effect : change->effects) group.apply(effect, now);

@@ -8,14 +8,17 @@
 namespace spindle::proxy {
 namespace {
 
-void write_key(wire::Writer& to, const MemberKey& key) { to.array(2).str(key.source).uint(key.number); }
+void write_member(wire::Writer& to, const MemberKey& key, std::uint64_t own_from) {
+  to.array(3).str(key.source).uint(key.number).uint(own_from);
+}
 
-MemberKey read_key(wire::Cursor& at) {
-  MemberKey key;
-  at.array("member");
-  key.source = at.str("source");
-  key.number = at.uint("member number");
-  return key;
+std::pair<MemberKey, std::uint64_t> read_member(wire::Cursor& at) {
+  std::pair<MemberKey, std::uint64_t> member;
+  const std::uint32_t fields = at.array("member");
+  member.first.source = at.str("source");
+  member.first.number = at.uint("member number");
+  if (fields > 2) member.second = at.uint("own from");
+  return member;
 }
 
 }  // namespace
@@ -235,7 +238,7 @@ void Group::write(wire::Writer& to) const {
   to.uint(untold_).uint(letters_.intervals().size()).boolean(paused_);
   memberless_since_ms_ ? to.uint(*memberless_since_ms_) : to.nil();
   for (const wire::Pattern& pattern : patterns_) to.str(pattern.text());
-  for (const MemberKey& key : logged_members_) write_key(to, key);
+  for (const auto& [key, own_from] : logged_members_) write_member(to, key, own_from);
   for (const Interval& range : done_.intervals()) to.array(2).uint(range.begin).uint(range.end);
   for (const auto& [offset, failure] : failures_) {
     to.array(5).uint(offset).uint(failure.attempts).sint(failure.not_before_ns).str(failure.reason);
@@ -293,7 +296,7 @@ Result<Group> Group::read(ValueStream& from, std::uint64_t run, Now now) {
     });
   }
   for (std::uint64_t i = 0; done && i < members; ++i) {
-    done = from.next([&](wire::Cursor& at) { group.logged_members_.insert(read_key(at)); });
+    done = from.next([&](wire::Cursor& at) { group.logged_members_.insert(read_member(at)); });
   }
   group.memberless_since_ms_ = memberless_since_ms;
   for (std::uint64_t i = 0; done && i < ranges; ++i) {
@@ -349,7 +352,9 @@ void Group::begin_run(std::uint64_t run, std::uint64_t log_end, Instant hold_unt
   for (const auto& [offset, failure] : failures_) {
     if (!failure.bury) to_learn_.add({offset, offset + 1});
   }
-  members_then_ = expected_ = logged_members_;
+  members_then_ = logged_members_;
+  expected_.clear();
+  for (const auto& [key, own_from] : logged_members_) expected_.insert(key);
   hold_until_ = hold_until;
 }
 

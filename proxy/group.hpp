@@ -151,10 +151,13 @@ class Group {
   /// What its patterns want now, for the reads it asks for.
   std::shared_ptr<const spool::TopicFilter> topics();
   /// The log knows who the members are, so that after a restart they are waited for with what they hold.
-  void note_member(const MemberKey& member) {
-    logged_members_.insert(member);
+  /// Hand-outs numbered below `own_from` are not its own: it had left when they were given back.
+  void note_member(const MemberKey& member, std::uint64_t own_from = 0) {
+    logged_members_[member] = own_from;
     memberless_since_ms_.reset();
   }
+  /// For a member that joined anew: what it was granted of its claims is its own, and whatever it is handed now.
+  std::uint64_t own_from(const std::vector<wire::Claim>& granted) const;
   void forget_member(const MemberKey& member) { logged_members_.erase(member); }
   bool knows_member(const MemberKey& member) const { return logged_members_.contains(member); }
   std::size_t logged_member_count() const { return logged_members_.size(); }
@@ -383,6 +386,8 @@ class Group {
   std::vector<wire::Claim> keep(Member& member, const wire::Claim& claim, Handouts& before, Now now);
   std::vector<wire::Claim> claim(Member& member, const wire::Claim& claim, Now now);
   IntervalSet available(const MemberKey& key, const wire::Claim& claim) const;
+  std::vector<wire::Claim> claims_of_one_who_left(const Joining& joining) const;
+  bool others_have(const MemberKey& key, const wire::Claim& claim) const;
   void settle_keys(Interval range);
   void fail_keys(Member& member, Interval range, bool last, Now now);
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
@@ -446,7 +451,7 @@ class Group {
   IntervalSet done_;
   bool passed_over_ = false;  // since note_passed()
   std::map<std::uint64_t, Failure> failures_;
-  std::set<MemberKey> logged_members_;
+  std::map<MemberKey, std::uint64_t> logged_members_;  // and from which hand-out on these are their own
   std::uint64_t dead_ = 0;
   std::uint64_t lost_ = 0;
   std::deque<Loss> losses_;
@@ -463,7 +468,7 @@ class Group {
   /// Events that an earlier run of the proxy may have handed out are below.
   std::uint64_t claimable_end_ = 0;
   /// Who may have held them then: what members held that had left was given to others, whatever they claim.
-  std::set<MemberKey> members_then_;
+  std::map<MemberKey, std::uint64_t> members_then_;
   /// Everything below was looked at: done, handed out, waiting in one of the queues below, or somebody else's topic.
   std::uint64_t cursor_ = 0;
   /// Offsets at or above the cursor that are out: claimed after a restart.

@@ -1,5 +1,6 @@
 // Who is in a group and what each member holds.
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "proxy/group.hpp"
@@ -50,7 +51,7 @@ std::vector<wire::Claim> Group::join(const Joining& joining, Now now) {
   member->pending_events = 0;
   member->pending_bytes = 0;
   std::vector<wire::Claim> granted;
-  for (const wire::Claim& asked : joining.claims) {
+  for (const wire::Claim& asked : knows_member(joining.key) ? joining.claims : claims_of_one_who_left(joining)) {
     if (granted.size() >= granted_claims_max) break;
     const bool holds_it = asked.first.generation == identity_.generation && before.contains(asked.first.handout);
     for (wire::Claim& part : holds_it ? keep(*member, asked, before, now) : claim(*member, asked, now)) {
@@ -106,10 +107,45 @@ std::vector<wire::Claim> Group::claim(Member& member, const wire::Claim& asked, 
   return granted;
 }
 
+/// Of its hand-outs, the newest until one of which others have something: the log says only from which one on they
+/// are its own.
+std::vector<wire::Claim> Group::claims_of_one_who_left(const Joining& joining) const {
+  std::map<std::uint64_t, std::vector<wire::Claim>, std::greater<>> by_handout;
+  for (const wire::Claim& claim : joining.claims) by_handout[claim.first.handout].push_back(claim);
+  std::vector<wire::Claim> own;
+  for (const auto& [number, claims] : by_handout) {
+    if (std::any_of(claims.begin(), claims.end(), [&](const auto& claim) { return others_have(joining.key, claim); }))
+      break;
+    own.insert(own.end(), claims.begin(), claims.end());
+  }
+  return own;
+}
+
+/// Something of the claim is out. What has failed since is another delivery, which the log knows.
+bool Group::others_have(const MemberKey& key, const wire::Claim& claim) const {
+  const std::uint64_t begin = claim.first.offset;
+  const std::uint64_t end = begin + std::min(claim.count, member_events_max);
+  if (end < begin) return true;
+  const IntervalSet unheld = available(key, claim);
+  IntervalSet theirs;
+  for (const Interval& open : done_.gaps({begin, end})) theirs.add(open);
+  for (const Interval& free : unheld.intervals()) theirs.remove(free);
+  for (auto at = failures_.lower_bound(begin); at != failures_.end() && at->first < end; ++at) {
+    theirs.remove({at->first, at->first + 1});
+  }
+  return !theirs.empty();
+}
+
+std::uint64_t Group::own_from(const std::vector<wire::Claim>& granted) const {
+  std::uint64_t from = last_handout_ + 1;
+  for (const wire::Claim& claim : granted) from = std::min(from, claim.first.handout);
+  return from;
+}
+
 /// What of the claim nobody holds: it waits to be handed out again, or was handed out by an earlier run of the proxy,
-/// to a member that had not left (what those held went to others, who may claim it, too), and not since. Another
-/// attempt is another delivery: what the client claims because it does not know yet that its retry was stored is not
-/// its own any more. Nor is what waits for others of its key.
+/// to a member that has not left since (what those held went to others, who may claim it, too), and not since.
+/// Another attempt is another delivery: what the client claims because it does not know yet that its retry was stored
+/// is not its own any more. Nor is what waits for others of its key.
 IntervalSet Group::available(const MemberKey& key, const wire::Claim& claim) const {
   IntervalSet free;
   const std::uint64_t begin = claim.first.offset;
@@ -122,7 +158,8 @@ IntervalSet Group::available(const MemberKey& key, const wire::Claim& claim) con
     const Interval part{std::max(begin, run->first), std::min(end, run->second.end)};
     if (part.begin < part.end && !order_.knows(part.begin)) free.add(part);
   }
-  if (claim.first.handout >> 40 < run_ && members_then_.contains(key)) {
+  const auto then = members_then_.find(key);
+  if (claim.first.handout >> 40 < run_ && then != members_then_.end() && claim.first.handout >= then->second) {
     const Interval unseen{std::max(begin, cursor_), std::min(end, claimable_end_)};
     if (unseen.begin < unseen.end) {
       for (const Interval& gap : done_.gaps(unseen)) free.add(gap);

@@ -97,7 +97,7 @@ Bytes GroupRecord::encode() const {
     case What::create: to.nil().raw(value); break;
     case What::pattern:
     case What::drop_pattern: to.str(pattern); break;
-    case What::joined:
+    case What::joined: to.array(3).str(member.source).uint(member.number).uint(own_from); break;
     case What::left: to.array(2).str(member.source).uint(member.number); break;
     case What::effects:
       to.uint(effects.size());
@@ -126,11 +126,13 @@ Result<GroupRecord> GroupRecord::decode(BytesView body, wire::Values& values) {
       case What::pattern:
       case What::drop_pattern: record.pattern = at.str("pattern"); break;
       case What::joined:
-      case What::left:
-        at.array("member");
+      case What::left: {
+        const std::uint32_t fields = at.array("member");
         record.member.source = at.str("source");
         record.member.number = at.uint("member number");
+        if (fields > 2) record.own_from = at.uint("own from");
         break;
+      }
       case What::effects: effects = at.uint("effects"); break;
       case What::pause: record.paused = at.boolean("paused"); break;
       case What::seek:

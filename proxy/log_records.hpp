@@ -60,6 +60,8 @@ struct GroupRecord {
   Bytes value;
   std::string pattern;
   MemberKey member;
+  /// joined: hand-outs with lower numbers are not the member's.
+  std::uint64_t own_from = 0;
   std::vector<GroupEffect> effects;
   bool paused = false;
   std::uint64_t position = 0;

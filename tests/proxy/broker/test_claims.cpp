@@ -43,6 +43,29 @@ TEST_CASE("after a restart nobody is given back what went to others when it had 
   CHECK(group.join(joining("old", "a", {claim}), now).size() == 1);
 }
 
+TEST_CASE("who left and comes back is given nothing of a hand-out of which somebody else has a part") {
+  Group group({1, "g", 1}, {}, 0, 1);
+  group.add_pattern(*wire::Pattern::parse("a"));
+  group.join(joining("m/1", "a"), now);
+  const std::vector<spool::Record> older{record(0, 3, "a")};
+  const std::vector<spool::Record> newer{record(3, 2, "a")};
+  const auto first = group.offer(0, older, 3, now).handed;
+  const auto second = group.offer(3, newer, 5, now).handed;
+  REQUIRE(first.size() == 1);
+  REQUIRE(second.size() == 1);
+  group.leave({"m/1", 1}, false, now);
+  auto other = joining("m/2", "a");
+  other.credit_events = 1;
+  group.join(other, now);
+  REQUIRE(group.offer(0, older, 3, now).handed.size() == 1);
+  const wire::Claim of_first{{1, 1, first[0].handout, 0}, 3, 1};
+  const wire::Claim of_second{{1, 1, second[0].handout, 3}, 2, 1};
+  const auto granted = group.join(joining("m/1", "a", {of_first, of_second}), now);
+  REQUIRE(granted.size() == 1);
+  CHECK(granted[0].first.handout == second[0].handout);
+  CHECK(group.own_from(granted) == second[0].handout);
+}
+
 TEST_CASE("what is settled before the group reads on is not read, for it may be deleted") {
   Group group = after_restart();
   group.note_member({"other", 1});

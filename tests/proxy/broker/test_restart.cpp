@@ -51,6 +51,46 @@ TEST_CASE("claims after a restart are honoured and not delivered elsewhere") {
   REQUIRE(client.ack(held[0])[0].code == ErrorCode::stale);
 }
 
+TEST_CASE("who left and joined anew is given nothing back of before after a restart: others have it") {
+  BrokerDriver::Setup setup;
+  setup.segment_bytes = spool::segment_bytes_min;
+  BrokerDriver proxy(setup);
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.attach("g", {">"});
+  client.publish("a", {1, 2});
+  const auto before = client.deliveries();
+  REQUIRE(before.size() == 2);
+  TestClient other(proxy, "shop/2");
+  other.hello();
+  other.attach("g", {">"});
+  client.send(wire::Detach{1});
+  const auto held = other.deliveries();
+  REQUIRE(held.size() == 2);
+  client.attach("g", {">"});
+  client.publish("a", {3});
+  client.publish("a", {4});
+  auto later = client.deliveries();
+  REQUIRE(later.size() == 1);
+  const bool in_state = GENERATE(false, true);  // of a new segment
+  const auto files = [&] { return proxy.files().list("spool").value().size(); };
+  const std::size_t one = files();
+  while (in_state && files() == one) client.publish("b", {5});
+  proxy.restart();
+
+  client.reconnect();
+  client.hello();
+  auto attach = client.attach_message("g", {">"});
+  attach.claims = {{before[0].id, 2, 1}, {later[0].id, 1, 1}};
+  const auto granted = client.attach(attach).claimed;
+  REQUIRE(granted.size() == 1);
+  CHECK(granted[0].first.offset == later[0].id.offset);
+  other.reconnect();
+  other.hello();
+  attach.claims = {{held[0].id, 2, 1}};
+  CHECK(other.attach(attach).claimed.size() == 1);
+}
+
 TEST_CASE("what is not claimed is delivered again after one lease") {
   BrokerDriver proxy;
   TestClient client(proxy, "shop/1");
