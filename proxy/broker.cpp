@@ -187,7 +187,7 @@ void BrokerState::on_space(std::uint64_t free_bytes) {
   ledger_->on_space(free_bytes);
   if (ledger_->durable_batch() >= removing_batch_) removing_batch_ = 0;
   if (full_ || !std::exchange(letters_wait_, false)) return;
-  for (auto& [id, group] : groups_) group->burials_wait = false;
+  for (auto& [id, group] : groups_) group->wait_for_space(false);
 }
 
 std::optional<Instant> BrokerState::next_deadline() {

@@ -186,9 +186,12 @@ Result<Bytes> BrokerState::admin_alter(const wire::Admin& admin, Now now) {
   if (dropped) {
     if (auto may = may_drop(group, *dropped); !may) return fail(may.error());
   }
+  const IntervalSet waiting = dropped ? group.waiting_only_for(*dropped) : IntervalSet();
+  const std::uint64_t settles = waiting.total();
+  const std::uint64_t bytes = 2 * small_record_bytes_max + waiting.intervals().size() * effect_bytes_max;
+  if (!arguments->dry_run && !ledger_->has_space(Tier::bare, bytes)) return fail(full_error(Tier::bare));
   Reply reply(group, arguments->dry_run, 2);
   for (std::string& change : group.settings().changes(*settings)) reply.line(std::move(change));
-  const std::uint64_t settles = dropped ? group.waiting_only_for(*dropped) : 0;
   if (dropped) {
     reply.line("wants " + *dropped + " no more: settles " + number(settles) +
                " events that wait for a member, and passes over what it has not read yet");

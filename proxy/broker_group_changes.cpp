@@ -51,7 +51,7 @@ void BrokerState::drop_group_pattern(Group& group, const std::string& pattern, N
   record.what = GroupRecord::What::drop_pattern;
   record.pattern = pattern;
   change_group(group, std::move(record), now);
-  log_effects_in_parts(group, group.drop_waiting(), now);
+  log_effects_in_parts(group, group.drop_waiting(pattern), now);
 }
 
 /// Members are told, and are in no group any more. What its deliveries were called is not said again in this run.

@@ -200,7 +200,7 @@ void BrokerState::tick_groups(Now now) {
   finish_searches(now);
   const bool was_full = std::exchange(full_, !ledger_->has_space(Tier::bare, small_record_bytes_max));
   if (full_ || was_full) {
-    for (auto& [id, group] : groups_) group->burials_wait = full_;
+    for (auto& [id, group] : groups_) group->wait_for_space(full_);
   }
   if (full_) return;
   for (const Leaving& leaving : std::exchange(leaving_, {})) {
@@ -246,9 +246,11 @@ void BrokerState::on_block(const ReadRequest& request, const spool::Block& block
   group.note_handed(offered.handed);
   deliver(group, offered.handed, block);
   bury(group, offered.burials, now);
+  std::vector<GroupEffect> passed;
   for (const Interval& range : offered.unwanted) {
-    log_effects(group, {{GroupEffect::What::done, group.id(), range, 0, 0, {}}}, now);
+    add_effect(passed, {GroupEffect::What::done, group.id(), range, 0, 0, {}});
   }
+  log_effects_in_parts(group, passed, now);
 }
 
 void BrokerState::on_read_error(const ReadRequest& request, const Error& error, Now now) {
@@ -318,7 +320,8 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
   for (const Burial& burial : burials) {
     if (!ledger_->has_space(Tier::bare, burial.record->body.size() + small_record_bytes_max)) {
       group.bury_later(burial.offset);
-      group.burials_wait = letters_wait_ = true;
+      group.wait_for_space(true);
+      letters_wait_ = true;
       continue;
     }
     if (std::exchange(read, burial.record) != burial.record) {

@@ -142,8 +142,10 @@ class Group {
   std::vector<GroupEffect> lose(Interval range, std::string_view reason) const;
   /// Whether note_passed() has something: what the log knows of the floor may be less than is so.
   bool passed_unlogged() const { return passed_over_; }
-  /// All that is done, for when the meaning of "passed over" is about to change: a pattern is added.
+  /// All that is done, for when the meaning of "passed over" is about to change: a pattern is added. And of how many
+  /// effects that is.
   std::vector<GroupEffect> all_done() const;
+  std::size_t all_done_size() const { return done_.intervals().size(); }
   /// The union of what its members ever asked for.
   void add_pattern(const wire::Pattern& pattern);
   bool has_pattern(const wire::Pattern& pattern) const;
@@ -180,10 +182,10 @@ class Group {
   void alter(const GroupSettings& settings);
   /// Its events are passed over from here on. drop_waiting() says what to settle of those that were read.
   void drop_pattern(std::string_view pattern);
-  /// Events that were read and wait for a member although no pattern of the group wants them: to be settled.
-  std::vector<GroupEffect> drop_waiting();
-  /// Events that would wait for nothing if the pattern was dropped; of those that were read.
-  std::uint64_t waiting_only_for(std::string_view pattern) const;
+  /// Events that were read and wait for a member of this pattern, which was dropped, and no other: to be settled.
+  std::vector<GroupEffect> drop_waiting(std::string_view pattern);
+  /// Which those are, or would be if the pattern was dropped.
+  IntervalSet waiting_only_for(std::string_view pattern) const;
   /// A member that is here and asked for this pattern.
   const MemberKey* present_member_with(std::string_view pattern) const;
   /// The clock of PROTOCOL.md's `expires_ms` stands here now: it does not go on while no proxy runs.
@@ -316,8 +318,9 @@ class Group {
   void stall(std::string why) { read_error_ = std::move(why); }
   /// Why it hands nothing out although it could, or "".
   std::string stalled() const;
-  /// There is no space to log a burial: what is to be buried is not read. Set by the broker.
-  bool burials_wait = false;
+  /// Whether there is no space to log what is decided when it reads: then what is to be buried, or is to be settled
+  /// because its pattern was dropped, waits. Said by the broker.
+  void wait_for_space(bool waits);
   /// An offered burial was not made after all.
   void bury_later(std::uint64_t offset) { to_bury_.insert(offset); }
   /// The batch that holds the newest decision about this group: deliveries may not overtake it.
@@ -400,6 +403,7 @@ class Group {
   void unblock();
 
   // group_changes.cpp
+  bool wanted_only_as(std::string_view topic, std::string_view pattern) const;
   bool pass_unwanted(const spool::Record& record, Offered& out);
   void settle_unwanted(Interval range, Offered& out);
 
@@ -491,6 +495,7 @@ class Group {
   std::map<std::string, std::deque<std::pair<Interval, std::uint64_t>>, std::less<>> parked_;
   std::size_t parked_ranges_ = 0;
   std::set<std::uint64_t> to_bury_;
+  bool waits_for_space_ = false;
   /// Offers found nobody for what waits below ready_from_ (of ready_), or for what is at the cursor: to read that
   /// again is useless until something changes.
   std::uint64_t ready_from_ = 0;

@@ -1,5 +1,6 @@
 // What operators change of a group, and what becomes of it by that; all of it stands in the log.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/group.hpp"
 #include "spindle/spool/record.hpp"
@@ -62,13 +63,18 @@ void Group::drop_pattern(std::string_view pattern) {
   unblock();
 }
 
-std::vector<GroupEffect> Group::drop_waiting() {
-  IntervalSet waiting;
+/// Whether this pattern matches and no other one of the group does.
+bool Group::wanted_only_as(std::string_view topic, std::string_view pattern) const {
+  return std::none_of(patterns_.begin(), patterns_.end(),
+                      [&](const wire::Pattern& known) { return known.text() != pattern && known.matches(topic); });
+}
+
+std::vector<GroupEffect> Group::drop_waiting(std::string_view pattern) {
+  const IntervalSet waiting = waiting_only_for(pattern);
   std::erase_if(parked_, [&](const auto& entry) {
-    if (wants_topic(entry.first)) return false;
-    for (const auto& [range, attempt] : entry.second) waiting.add(range);
-    parked_ranges_ -= entry.second.size();
-    return true;
+    const bool dropped = wanted_only_as(entry.first, pattern);
+    if (dropped) parked_ranges_ -= entry.second.size();
+    return dropped;
   });
   std::vector<GroupEffect> effects;
   for (const Interval& range : waiting.intervals()) {
@@ -79,16 +85,17 @@ std::vector<GroupEffect> Group::drop_waiting() {
   return effects;
 }
 
-std::uint64_t Group::waiting_only_for(std::string_view pattern) const {
-  std::uint64_t events = 0;
-  for (const auto& [topic, ranges] : parked_) {
-    const bool wanted = std::any_of(
-        patterns_.begin(), patterns_.end(),
-        [&, text = std::string_view(topic)](const auto& p) { return p.text() != pattern && p.matches(text); });
-    if (wanted) continue;
-    for (const auto& [range, attempt] : ranges) events += range.size();
+IntervalSet Group::waiting_only_for(std::string_view pattern) const {
+  std::vector<Interval> ranges;
+  for (const auto& [topic, parked] : parked_) {
+    if (!wanted_only_as(topic, pattern)) continue;
+    for (const auto& [range, attempt] : parked) ranges.push_back(range);
   }
-  return events;
+  // In order, or adding many would take time by their square.
+  std::sort(ranges.begin(), ranges.end(), [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+  IntervalSet waiting;
+  for (const Interval& range : ranges) waiting.add(range);
+  return waiting;
 }
 
 const MemberKey* Group::present_member_with(std::string_view pattern) const {
@@ -100,13 +107,18 @@ const MemberKey* Group::present_member_with(std::string_view pattern) const {
   return nullptr;
 }
 
-/// What waits to be handed out again and stands in this record, when its topic's pattern was dropped meanwhile. While
-/// there is no space to log that it is settled, it waits on.
+void Group::wait_for_space(bool waits) {
+  if (std::exchange(waits_for_space_, waits) && !waits) unblock();
+}
+
+/// What waits to be handed out again and stands in this record, when its topic's pattern was dropped meanwhile: it is
+/// for nobody. While there is no space to log that it is settled, it waits on.
 bool Group::pass_unwanted(const spool::Record& record, Offered& out) {
   auto run = ready_.lower_bound(record.offset);
   if (run != ready_.begin() && std::prev(run)->second.end > record.offset) --run;
   if (run == ready_.end() || run->first >= record.next_offset()) return false;
-  if (burials_wait || wants_topic(record.topic)) return false;
+  if (wants_topic(record.topic)) return false;
+  if (waits_for_space_) return true;
   std::vector<Interval> ranges;
   for (; run != ready_.end() && run->first < record.next_offset(); ++run) {
     ranges.push_back({std::max(run->first, record.offset), std::min(run->second.end, record.next_offset())});

@@ -9,7 +9,7 @@ namespace spindle::proxy {
 
 std::optional<Group::Wanted> Group::wants(std::uint64_t durable_end, Now now) const {
   if (!read_error_.empty()) return std::nullopt;
-  if (!to_bury_.empty() && !burials_wait) return Wanted{*to_bury_.begin(), true};
+  if (!to_bury_.empty() && !waits_for_space_) return Wanted{*to_bury_.begin(), true};
   if (!to_learn_.empty() && to_learn_.intervals().front().begin < durable_end) {
     return Wanted{to_learn_.intervals().front().begin, true};
   }
@@ -35,7 +35,7 @@ Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>
   for (const spool::Record& record : records) {
     keys_.clear();
     for (auto due = to_bury_.lower_bound(record.offset);
-         !burials_wait && due != to_bury_.end() && *due < record.next_offset();) {
+         !waits_for_space_ && due != to_bury_.end() && *due < record.next_offset();) {
       const Failure& failure = failures_.at(*due);
       out.burials.push_back({*due, failure.attempts, failure.reason, &record});
       due = to_bury_.erase(due);
@@ -87,9 +87,15 @@ void Group::pass_over(std::uint64_t end, const spool::Record* record, Offered& o
   while (cursor_ < end) {
     if (pass_known(end, record)) continue;
     const Interval fresh = next_fresh(end);
-    if (failures_.contains(fresh.begin)) settle_unwanted(fresh, out);  // its pattern was dropped
-    done_.add(fresh);
     cursor_ = fresh.end;
+    if (failures_.contains(fresh.begin)) {  // its pattern was dropped
+      if (waits_for_space_) {
+        again(fresh);
+        continue;
+      }
+      settle_unwanted(fresh, out);
+    }
+    done_.add(fresh);
     passed_over_ = true;
   }
 }

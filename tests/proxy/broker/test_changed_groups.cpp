@@ -1,0 +1,82 @@
+// Changes of groups in the middle of something else: a full disk, a search, a member that leaves, replays.
+#include "admin_client.hpp"
+
+using namespace spindle;
+using namespace spindle::proxy;
+using namespace std::chrono_literals;
+using wire::OutcomeStatus;
+using Numbers = std::vector<std::uint64_t>;
+
+namespace {
+
+constexpr std::uint64_t reserve_bytes = 1 << 23;
+constexpr std::uint64_t plenty = 1ull << 40;
+
+BrokerDriver::Setup with_reserve() {
+  BrokerDriver::Setup setup;
+  setup.segment_bytes = 1 << 20;
+  setup.config.disk_reserve_bytes = reserve_bytes;
+  return setup;
+}
+
+/// So much is left for what is written below all of the reserve that anything may take.
+void leave_bare(BrokerDriver& proxy, std::uint64_t bytes) {
+  const std::uint64_t space = reserve_bytes / 8 + bytes;
+  REQUIRE(space >= proxy.segment_bytes_left);
+  proxy.broker().on_space(space - proxy.segment_bytes_left);
+}
+
+void fill_disk(BrokerDriver& proxy) {
+  proxy.broker().on_space(0);
+  proxy.advance(1s);
+}
+
+void free_disk(BrokerDriver& proxy) {
+  proxy.broker().on_space(plenty);
+  proxy.advance(1s);
+}
+
+}  // namespace
+
+TEST_CASE("dropping a pattern is refused when there is no space to settle all that waits for it") {
+  BrokerDriver proxy(with_reserve());
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"old", "new"});
+  member.attach("g", {"new"});
+  for (std::uint64_t i = 0; i < 2'000; ++i) member.publish({member.packet(i % 2 == 0 ? "old" : "x", {i})});
+  AdminClient admin(proxy);
+  const std::string parked = admin.group("g")["unhandled_events"];
+  REQUIRE(parked == "1000");
+  leave_bare(proxy, 4'096);
+  REQUIRE(admin.ask("group.alter", "g", AdminClient::dropping("old", true))["settled"] == parked);
+  REQUIRE(admin.refused("group.alter", "g", AdminClient::dropping("old")).code == "spool_full");
+  REQUIRE(admin.group("g")["patterns"] == "[old, new]");
+  REQUIRE(admin.group("g")["unhandled_events"] == parked);
+  proxy.broker().on_space(plenty);
+  REQUIRE(admin.ask("group.alter", "g", AdminClient::dropping("old"))["settled"] == parked);
+  REQUIRE(admin.group("g")["unhandled_events"] == "0");
+}
+
+TEST_CASE("an event of a dropped pattern that comes back while the disk is full is settled once it is not") {
+  BrokerDriver proxy(with_reserve());
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"old", "new"});
+  member.publish("old", {0});
+  const auto held = member.deliveries();
+  auto attach = member.attach_message("g", {"new"});
+  attach.claims = {{held[0].id, 1, 1}};
+  member.attach(attach);
+  AdminClient admin(proxy);
+  REQUIRE(admin.ask("group.alter", "g", AdminClient::dropping("old"))["settled"] == "0");  // it is out
+  fill_disk(proxy);
+  attach.claims = {};
+  member.attach(attach);
+  REQUIRE(member.deliveries().empty());
+  REQUIRE(admin.group("g")["floor"] == "0");
+  free_disk(proxy);
+  auto figures = admin.group("g");
+  REQUIRE(figures["floor"] == "1");
+  REQUIRE(figures["unhandled"] == "[]");
+}
