@@ -1,5 +1,6 @@
 // Groups and their members: attach, hand out, dead letters.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/attribute_map.hpp"
 #include "proxy/broker_state.hpp"
@@ -8,6 +9,23 @@
 #include "spindle/wire/topic.hpp"
 
 namespace spindle::proxy {
+namespace {
+
+/// What an attach comes to in the log at most: nothing for a member that the log knows and that asks for nothing new.
+/// The group is null when it is not there.
+std::uint64_t attach_bytes(const wire::Attach& attach, const Group::Joining& joining, const Group* group) {
+  if (group == nullptr) return attach.create ? (joining.patterns.size() + 2) * small_record_bytes_max : 0;
+  const auto added = static_cast<std::uint64_t>(
+      std::count_if(joining.patterns.begin(), joining.patterns.end(),
+                    [&](const wire::Pattern& pattern) { return !group->has_pattern(pattern); }));
+  std::uint64_t bytes = added * small_record_bytes_max;
+  if (added > 0) bytes += (group->all_done_size() + 1) * effect_bytes_max;
+  if (!group->knows_member(joining.key)) bytes += small_record_bytes_max;
+  if (attach.alter && group->settings().difference(attach.options)) bytes += small_record_bytes_max;
+  return bytes;
+}
+
+}  // namespace
 
 void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   const std::uint64_t answers = head.envelope().number;
@@ -22,25 +40,14 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
     if (!pattern) return send_error(session, answers, pattern.error());
     joining.patterns.push_back(std::move(*pattern));
   }
-  std::erase_if(leaving_, [&](const Leaving& leaving) { return leaving.member == joining.key; });
-  if (!ledger_->has_space(Tier::bare, (joining.patterns.size() + 1) * small_record_bytes_max)) {
-    const Group* known = group_named(attach->group);
-    if (known == nullptr || !known->knows_member(joining.key)) {
-      return send_error(session, answers, full_error(Tier::bare));
-    }
-  }
+  if (auto may = may_join(session, *attach, joining); !may) return send_error(session, answers, may.error());
   auto found = group_for(*attach, joining.patterns, now);
   if (!found) return send_error(session, answers, found.error());
   Group& group = **found;
-  auto before = session.groups.find(attach->member);
-  if (before != session.groups.end() && before->second != group.id()) {
-    return send_error(session, answers, {ErrorCode::invalid_argument, "this member number is in another group"});
-  }
-  if (!group.knows_member(joining.key) && group.logged_member_count() >= group_members_max) {
-    return send_error(session, answers, {ErrorCode::too_many, "the group has group_members_max (10,000) members"});
-  }
   session.groups[attach->member] = group.id();
   session.to_rejoin.erase(attach->member);
+  std::erase_if(leaving_,
+                [&](const Leaving& leaving) { return leaving.group == group.id() && leaving.member == joining.key; });
   wire::Attached attached;
   attached.answers = answers;
   attached.member = attach->member;
@@ -58,6 +65,22 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
   attached.position = group.position();
   send(session, attached, ledger_->decided_batch());
   tell_earlier_losses(group, session, attach->member, now);
+}
+
+/// Asked before anything of the group is changed.
+Result<void> BrokerState::may_join(const Session& session, const wire::Attach& attach,
+                                   const Group::Joining& joining) {
+  const Group* group = group_named(attach.group);
+  const std::uint64_t bytes = attach_bytes(attach, joining, group);
+  if (bytes > 0 && !ledger_->has_space(Tier::bare, bytes)) return fail(full_error(Tier::bare));
+  const auto before = session.groups.find(attach.member);
+  if (before != session.groups.end() && (group == nullptr || before->second != group->id())) {
+    return fail(ErrorCode::invalid_argument, "this member number is in another group");
+  }
+  if (group != nullptr && !group->knows_member(joining.key) && group->logged_member_count() >= group_members_max) {
+    return fail(ErrorCode::too_many, "the group has group_members_max (10,000) members");
+  }
+  return {};
 }
 
 /// The group that the message names, made if it may be, with the member's patterns logged.
@@ -102,12 +125,13 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     last_group_ = made->id();
     group = &groups_.add(std::move(made));
   }
+  bool noted = false;
   for (const wire::Pattern& pattern : patterns) {
     if (group->has_pattern(pattern)) continue;
-    // What it has passed over stays so, also after a restart: the pattern counts from the group's position on.
-    log_effects(*group, group->all_done(), now);
     if (group->patterns().size() >= group_patterns_max)
       return fail(ErrorCode::too_many, "the group has group_patterns_max (4,096) patterns already");
+    // What it has passed over stays so, also after a restart: the pattern counts from the group's position on.
+    if (!std::exchange(noted, true)) log_effects_in_parts(*group, group->all_done(), now);
     GroupRecord added;
     added.what = GroupRecord::What::pattern;
     added.group = group->id();

@@ -143,6 +143,7 @@ class BrokerState {
 
   // broker_groups.cpp
   void attach(Session& session, const wire::Head& head, Now now);
+  Result<void> may_join(const Session& session, const wire::Attach& attach, const Group::Joining& joining);
   Result<Group*> group_for(const wire::Attach& attach, const std::vector<wire::Pattern>& patterns, Now now);
   void detach(Session& session, const wire::Head& head, Now now);
   void credit(Session& session, const wire::Head& head);

@@ -80,3 +80,86 @@ TEST_CASE("an event of a dropped pattern that comes back while the disk is full 
   REQUIRE(figures["floor"] == "1");
   REQUIRE(figures["unhandled"] == "[]");
 }
+
+TEST_CASE("a pattern is added only when there is space to log what was passed over before it") {
+  BrokerDriver proxy(with_reserve());
+  TestClient member(proxy, "m/1");
+  member.hello();
+  auto attach = member.attach_message("g", {"a"});
+  attach.credit_events = 10'000;
+  attach.credit_bytes = 1 << 28;
+  member.attach(attach);
+  member.publish("a", Numbers(2'000, 7));
+  const auto held = member.deliveries();
+  std::vector<wire::Turn> turns;
+  std::vector<wire::Claim> claims;
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    if (i % 2 == 1) turns.push_back(TestClient::turn({held[i].settlement()}));
+    if (i % 2 == 0) claims.push_back({held[i].id, 1, 1});
+  }
+  member.settle(turns);
+  attach.claims = claims;
+  leave_bare(proxy, 8'192);
+  attach.patterns = {"a", "b"};
+  member.send(attach);
+  REQUIRE(member.error() == "spool_full");
+  REQUIRE(AdminClient(proxy).group("g")["patterns"] == "[a]");
+  attach.patterns = {"a"};
+  REQUIRE(member.attach(attach).claimed.size() == claims.size());  // nothing new is to be logged
+  fill_disk(proxy);
+  REQUIRE(member.attach(attach).claimed.size() == claims.size());
+  attach.options.max_attempts = 3;
+  attach.alter = true;
+  member.send(attach);
+  REQUIRE(member.error() == "spool_full");
+  attach.options = {};
+  proxy.broker().on_space(plenty);
+  attach.patterns = {"a", "b", "c"};
+  member.attach(attach);
+  REQUIRE(AdminClient(proxy).group("g")["patterns"] == "[a, b, c]");
+}
+
+TEST_CASE("a member that left one group while the disk was full has left it, though it asks for another one") {
+  BrokerDriver proxy(with_reserve());
+  TestClient member(proxy, "m/1");
+  TestClient other(proxy, "m/2");
+  member.hello();
+  other.hello();
+  member.attach("g", {"a"});
+  other.attach("other", {"a"});
+  member.publish("a", {0, 1});
+  REQUIRE(events_of(member.deliveries()) == Numbers{0, 1});
+  auto attach = other.attach_message("g", {"a"});
+  attach.member = 2;
+  other.attach(attach);
+  other.deliveries();
+  fill_disk(proxy);
+  member.send(wire::Detach{1});
+  member.send(member.attach_message("other", {"a"}));
+  REQUIRE(member.error() == "spool_full");
+  free_disk(proxy);
+  REQUIRE(AdminClient(proxy).group("g")["member_count"] == "1");
+  REQUIRE(events_of(other.deliveries()) == Numbers{0, 1});
+}
+
+TEST_CASE("an attach that is refused has made no group and changed none") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"a"});
+  auto attach = member.attach_message("other", {"a"});
+  member.send(attach);
+  REQUIRE(member.error() == "invalid_argument");  // it is in another group under this number
+  REQUIRE(AdminClient(proxy).groups().size() == 1);
+  attach.member = 2;
+  member.attach(attach);
+  attach.member = 1;
+  attach.options.max_attempts = 3;
+  attach.alter = true;
+  attach.patterns = {"b"};
+  member.send(attach);
+  REQUIRE(member.error() == "invalid_argument");
+  auto figures = AdminClient(proxy).group("other");
+  REQUIRE(figures["patterns"] == "[a]");
+  REQUIRE(figures["options"].find("max_attempts: 8") != std::string::npos);
+}
