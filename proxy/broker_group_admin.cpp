@@ -226,11 +226,13 @@ Result<void> BrokerState::may_drop(const Group& group, const std::string& patter
 bool BrokerState::defer_seek(const Session& session, std::uint64_t answers, const wire::Admin& admin, Now now) {
   if (admin.verb != "group.seek") return false;
   auto arguments = read_arguments(admin);
-  if (!arguments || !arguments->time_ns || arguments->to || !group_to_change(admin)) return false;
-  if (time_seeks_.size() >= time_seeks_max) return false;
+  if (!arguments || !arguments->time_ns || arguments->to) return false;
+  auto group = group_to_change(admin);
+  if (!group || time_seeks_.size() >= time_seeks_max) return false;
   TimeSeek search{session.id,
                   answers,
                   admin,
+                  (*group)->id(),
                   *arguments->time_ns,
                   arguments->dry_run,
                   ledger_->next_offset(),
@@ -295,6 +297,9 @@ void BrokerState::finish_search(std::uint64_t id, Result<std::uint64_t> position
   time_seeks_.erase(found);
   auto session = sessions_.find(search.session);
   if (session == sessions_.end()) return;  // who asked is gone, and asks again or not
+  const bool is_there = groups_.find(search.group) != groups_.end();
+  if (!is_there)
+    position = fail(ErrorCode::unknown_group, "group " + search.admin.subject + " was deleted meanwhile");
   auto body = position ? seek(search.admin, *position, search.dry_run, now) : Result<Bytes>(fail(position.error()));
   if (!body) return send_error(session->second, search.answers, body.error());
   send(session->second, wire::AdminReply{search.answers, std::move(*body)}, ledger_->decided_batch());

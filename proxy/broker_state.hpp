@@ -303,6 +303,8 @@ class BrokerState {
     std::uint64_t session;
     std::uint64_t answers;
     wire::Admin admin;
+    /// The one that is meant, though another one may have its name by then.
+    std::uint64_t group;
     WallNs time_ns;
     bool dry_run;
     /// What is to be read of the log yet.

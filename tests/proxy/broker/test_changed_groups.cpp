@@ -163,3 +163,26 @@ TEST_CASE("an attach that is refused has made no group and changed none") {
   REQUIRE(figures["patterns"] == "[a]");
   REQUIRE(figures["options"].find("max_attempts: 8") != std::string::npos);
 }
+
+TEST_CASE("a time that is sought moves no later group of that name") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"a"});
+  member.publish("a", {0, 1});
+  AdminClient admin(proxy);
+  proxy.by_hand = true;
+  admin.client.send(wire::Admin{
+      "group.seek", "g", AdminClient::arguments("time_ns", [&](wire::Writer& to) { to.sint(proxy.now().wall_ns); })});
+  admin.client.send(wire::Admin{"group.delete", "g", {}});
+  member.send(member.attach_message("g", {"a"}));
+  proxy.by_hand = false;
+  proxy.settle();
+  const auto refused = admin.client.take<wire::ErrorMessage>();
+  REQUIRE(refused);
+  REQUIRE(refused->code == "unknown_group");
+  REQUIRE(admin.client.take<wire::AdminReply>());  // of the deletion
+  const auto attached = member.take<wire::Attached>();
+  REQUIRE(attached);
+  REQUIRE(admin.group("g")["generation"] == std::to_string(attached->generation));
+}
