@@ -47,7 +47,13 @@ Result<GroupSettings> GroupSettings::altered(const wire::GroupOptions& options) 
     }
     settings.*field.setting = *asked;
   }
-  settings.backoff_max_ms = std::max(settings.backoff_max_ms, settings.backoff_min_ms);
+  // Raised with the other one, but never against what is asked for: the same options would not agree with it later.
+  if (!options.backoff_max_ms) settings.backoff_max_ms = std::max(settings.backoff_max_ms, settings.backoff_min_ms);
+  if (settings.backoff_max_ms < settings.backoff_min_ms) {
+    return fail(ErrorCode::invalid_argument, "backoff_max_ms (" + std::to_string(settings.backoff_max_ms) +
+                                                 ") is below backoff_min_ms (" +
+                                                 std::to_string(settings.backoff_min_ms) + ")");
+  }
   return settings;
 }
 

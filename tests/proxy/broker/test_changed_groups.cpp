@@ -186,3 +186,28 @@ TEST_CASE("a time that is sought moves no later group of that name") {
   REQUIRE(attached);
   REQUIRE(admin.group("g")["generation"] == std::to_string(attached->generation));
 }
+
+TEST_CASE("options that contradict one another are refused, so that the same ones always agree with their group") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  auto attach = member.attach_message("g", {"a"});
+  attach.options.backoff_min_ms = 120'000;
+  attach.options.backoff_max_ms = 60'000;
+  member.send(attach);
+  const auto refused = member.take<wire::ErrorMessage>();
+  REQUIRE(refused);
+  REQUIRE(refused->code == "invalid_argument");
+  REQUIRE(refused->text.find("backoff_max_ms (60000) is below backoff_min_ms (120000)") != std::string::npos);
+  attach.options.backoff_max_ms.reset();
+  for (int i = 0; i < 2; ++i) member.attach(attach);
+  AdminClient admin(proxy);
+  wire::GroupOptions lower;
+  lower.backoff_max_ms = 1'000;
+  const auto below = AdminClient::arguments("options", [&](wire::Writer& to) { lower.write(to); });
+  REQUIRE(admin.refused("group.alter", "g", below).code == "invalid_argument");
+  wire::GroupOptions higher;
+  higher.backoff_min_ms = 180'000;
+  REQUIRE(admin.alter("g", higher)["changes"] ==
+          "[backoff_min_ms: 120000 -> 180000, backoff_max_ms: 120000 -> 180000]");
+}
