@@ -139,6 +139,11 @@ bool BrokerState::replay_letter(DeadRequest& request, Group& group, const DeadLe
     return true;
   }
   const std::string topic = replay_topic(group.name(), group.id(), letter.topic);
+  if (!group.wants_topic(topic)) {
+    request.add_unreadable(offset, "no pattern of the group wants " + letter.topic +
+                                       " any more: let a member attach with one, or discard the letter");
+    return true;
+  }
   GroupRecord record;
   record.what = GroupRecord::What::effects;
   record.group = group.id();

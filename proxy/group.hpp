@@ -150,6 +150,8 @@ class Group {
   void add_pattern(const wire::Pattern& pattern);
   bool has_pattern(const wire::Pattern& pattern) const;
   const std::vector<wire::Pattern>& patterns() const { return patterns_; }
+  /// Whether a pattern wants what is stored on this topic; of replays only its own, by the original topic.
+  bool wants_topic(std::string_view stored) const;
   /// What its patterns want now, for the reads it asks for.
   std::shared_ptr<const spool::TopicFilter> topics();
   /// The log knows who the members are, so that after a restart they are waited for with what they hold.
@@ -429,7 +431,6 @@ class Group {
   struct Run;
   Member* next_with_room(std::string_view topic, bool& anybody);
   bool has_room_besides(std::string_view topic) const;
-  bool wants_topic(std::string_view topic) const;
   std::uint64_t hand_out(const spool::Record& record, Interval range, std::uint64_t attempt, std::size_t records_left,
                          Now now, std::vector<HandedOut>& out);
   std::uint64_t hand_out_free(const spool::Record& record, Interval range, std::uint64_t attempt,

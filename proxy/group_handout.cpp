@@ -249,7 +249,7 @@ std::uint64_t Group::hand_out_keyed(const spool::Record& record, Interval range,
                                     std::vector<HandedOut>& out) {
   const std::string_view topic = topic_for_members(record.topic);
   const bool fresh = range.begin >= cursor_;
-  const std::uint16_t pattern = pattern_of(record.topic);
+  const std::uint16_t pattern = pattern_of(topic);
   const std::uint64_t share = share_of(range.size(), records_left, members_.size());
   Run run;
   auto finish_run = [&] {

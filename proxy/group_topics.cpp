@@ -10,7 +10,10 @@ namespace {
 
 /// What is replayed to a group is that group's alone, whatever patterns others have.
 bool wanted(std::string_view stored, std::string_view replay_prefix, const std::vector<wire::Pattern>& patterns) {
-  if (is_replay_topic(stored)) return stored.starts_with(replay_prefix);
+  if (is_replay_topic(stored)) {
+    if (!stored.starts_with(replay_prefix)) return false;
+    stored.remove_prefix(replay_prefix.size());
+  }
   return std::any_of(patterns.begin(), patterns.end(), [&](const wire::Pattern& p) { return p.matches(stored); });
 }
 

@@ -211,3 +211,28 @@ TEST_CASE("options that contradict one another are refused, so that the same one
   REQUIRE(admin.alter("g", higher)["changes"] ==
           "[backoff_min_ms: 120000 -> 180000, backoff_max_ms: 120000 -> 180000]");
 }
+
+TEST_CASE("a replayed event with a key counts as pending for the pattern of its own topic") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"other", "a"});
+  wire::PacketBuilder builder;
+  Bytes data;
+  wire::Writer(data).uint(0);
+  builder.add(data, {}, 7);
+  wire::PacketHeader header;
+  header.source = member.source();
+  header.epoch = member.epoch;
+  header.event_class = wire::EventClass::durable;
+  header.sequence = member.next_commit;
+  member.publish({{SharedBytes::own("a"), SharedBytes::own(builder.finish(header))}});
+  auto held = member.deliveries();
+  member.settle({TestClient::turn({held[0].settlement(wire::Verdict::reject)})});
+  AdminClient admin(proxy);
+  REQUIRE(admin.ask("dead_replay", "g", AdminClient::arguments("letters", [](wire::Writer& to) {
+                      to.array(1).array(2).uint(1).uint(1);
+                    }))["done"] == "1");
+  REQUIRE(member.deliveries().size() == 1);
+  REQUIRE(admin.group("g")["by_pattern"].find("{pattern: a, pending: 1,") != std::string::npos);
+}

@@ -379,6 +379,34 @@ TEST_CASE("a replayed event waits for a member that handles its topic") {
   CHECK(events_of(right.client.deliveries()) == Numbers{0});
 }
 
+TEST_CASE("what a group does not want any more is not replayed to it, and a replay is dropped with its pattern") {
+  World world(2, {}, {"orders.*", "payments.*"});
+  Operator op(world.proxy);
+  world.consumer.message.patterns = {"payments.*"};
+  world.consumer.client.attach(world.consumer.message);
+  REQUIRE(op.replay({{world.first, 1}}).done == 1);  // waits for a member that handles it
+  const bool restarts = GENERATE(false, true);
+  const auto drop = arguments([](wire::Writer& to) { to.map(1).str("drop_pattern").str("orders.*"); });
+  op.send("group.alter", drop);
+  REQUIRE(op.client.take<wire::AdminReply>());
+  if (restarts) {
+    world.proxy.restart();
+    world.consumer.again();
+    op.client.reconnect();
+    op.client.hello();
+  }
+  const Answer refused = op.replay({{world.first + 1, 1}});
+  CHECK(refused.done == 0);
+  CHECK(refused.left == 1);
+  REQUIRE(refused.unreadable.size() == 1);
+  CHECK(refused.unreadable[0].second.find("no pattern of the group wants orders.placed any more") == 0);
+  world.consumer.message.patterns = {"orders.*", "payments.*"};
+  world.consumer.client.attach(world.consumer.message);
+  CHECK(world.consumer.client.deliveries().empty());  // the first was dropped with its pattern
+  REQUIRE(op.replay({{world.first + 1, 1}}).done == 1);
+  CHECK(events_of(world.consumer.client.deliveries()) == Numbers{1});
+}
+
 TEST_CASE("a replay asked twice is done once") {
   World world(10);
   Operator op(world.proxy);
