@@ -93,9 +93,10 @@ std::optional<Interval> DeadRequest::next(const IntervalSet& kept, std::uint64_t
 }
 
 bool DeadRequest::full() const {
-  if (!stopped.empty() || unreadable_count >= unreadable_letters_max) return true;
-  if (what != What::list) return false;  // it is bounded by what was chosen
-  return done >= letters_max || letters.size() >= letters_answer_bytes_max || bytes_read >= letters_read_bytes_max;
+  if (!stopped.empty()) return true;
+  if (what != What::list) return false;  // it is bounded by what was chosen, and some must not stop those behind
+  return unreadable_count >= unreadable_letters_max || done >= letters_max ||
+         letters.size() >= letters_answer_bytes_max || bytes_read >= letters_read_bytes_max;
 }
 
 void DeadRequest::add(const DeadLetter& letter) {

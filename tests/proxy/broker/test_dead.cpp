@@ -407,6 +407,22 @@ TEST_CASE("what a group does not want any more is not replayed to it, and a repl
   CHECK(events_of(world.consumer.client.deliveries()) == Numbers{1});
 }
 
+TEST_CASE("letters that a group does not want do not keep those behind them from being replayed") {
+  World world(30, {}, {"orders.*", "payments.*"});
+  world.producer.publish("payments.made", {77});
+  world.consumer.reject(world.consumer.client.deliveries());
+  Operator op(world.proxy);
+  world.consumer.message.patterns = {"payments.*"};
+  world.consumer.client.attach(world.consumer.message);
+  op.send("group.alter", arguments([](wire::Writer& to) { to.map(1).str("drop_pattern").str("orders.*"); }));
+  REQUIRE(op.client.take<wire::AdminReply>());
+  const Answer answer = op.replay({{world.first, 100}});
+  CHECK(answer.done == 1);
+  CHECK(answer.left == 30);
+  CHECK(answer.unreadable.size() == 30);
+  CHECK(events_of(world.consumer.client.deliveries()) == Numbers{77});
+}
+
 TEST_CASE("a replay asked twice is done once") {
   World world(10);
   Operator op(world.proxy);
