@@ -94,6 +94,8 @@ struct Rig {
   Runtime runtime;
   Now now{Instant(std::chrono::hours(1)), 1'000};
   std::uint64_t last_handout = 0;
+  /// Of the group, in what deliver_keyed() hands out.
+  std::uint64_t generation = 1;
 
   Rig() { runtime.set_port(port); }
 
@@ -147,7 +149,7 @@ struct Rig {
                               std::uint64_t attempt = 1) {
     std::vector<Bytes> events;
     for (std::size_t i = 0; i < keys.size(); ++i) events.push_back(bytes(Ping{static_cast<int>(offset + i)}));
-    runtime.deliver(1, {1, 1, ++last_handout, offset}, events.size(), attempt,
+    runtime.deliver(1, {1, generation, ++last_handout, offset}, events.size(), attempt,
                     {SharedBytes::own(std::string(Ping::topic)),
                      SharedBytes::own(packet(events, wire::EventClass::durable, keys))});
     return last_handout;

@@ -411,6 +411,24 @@ TEST_CASE("events of a key behind one that is to come again are left to the prox
   }
 }
 
+TEST_CASE("a group that is moved while an event is to be tried again delivers those of its key behind it") {
+  const Quiet quiet;
+  Rig rig;
+  std::vector<int> handled;
+  rig.add<Player>([&](Player&, const Ping& ping) {
+    handled.push_back(ping.number);
+    if (rig.generation == 1) throw std::runtime_error("no");
+  });
+  rig.start();
+  rig.deliver_keyed(1, {7});
+  rig.run();
+  rig.generation = 2;
+  rig.deliver_keyed(0, {7, 7, 7});  // the proxy had moved the group before it heard of that
+  rig.run();
+  CHECK(handled == std::vector<int>{1, 0, 1, 2});
+  CHECK(rig.port.forgotten.empty());
+}
+
 TEST_CASE("when a turn is refused the events of its key behind it are left to the proxy") {
   const Quiet quiet;
   Rig rig;

@@ -22,6 +22,10 @@ bool RetriedKeys::took_back(std::uint64_t member, std::uint32_t key, std::uint64
   });
 }
 
+void RetriedKeys::forget(std::uint64_t member) {
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.member == member; });
+}
+
 void RetriedKeys::forget_before(std::uint64_t parcel) {
   std::erase_if(entries_, [&](const Entry& entry) { return entry.newest != unanswered && entry.newest < parcel; });
 }

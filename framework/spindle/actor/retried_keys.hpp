@@ -17,6 +17,8 @@ class RetriedKeys {
   void answered(Ticket first, std::uint64_t count, std::uint64_t newest);
   /// Whether an event that came with this parcel was taken back.
   bool took_back(std::uint64_t member, std::uint32_t key, std::uint64_t offset, std::uint64_t parcel) const;
+  /// The member's group was moved: what it is handed from now on has nothing to do with what it asked for before.
+  void forget(std::uint64_t member);
   /// No parcel before this one is left.
   void forget_before(std::uint64_t parcel);
   bool empty() const { return entries_.empty(); }

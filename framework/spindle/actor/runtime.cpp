@@ -64,6 +64,10 @@ void Runtime::Parcel::skip_lost() {
 void Runtime::deliver(std::uint64_t member, const wire::DeliveryId& first, std::uint64_t count, std::uint64_t attempt,
                       wire::TopicPacket events) {
   if (count == 0) return;
+  if (Group* group = group_of(member); group != nullptr && group->generation != first.generation) {
+    group->generation = first.generation;
+    retried_keys_.forget(member);
+  }
   Parcel& parcel = inbox_.emplace_back();
   parcel.number = ++last_parcel_;
   parcel.member = member;

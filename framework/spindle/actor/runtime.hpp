@@ -62,6 +62,8 @@ class Runtime {
     std::vector<Subscription> subscriptions;
     /// Its number at the session, once attached.
     std::uint64_t member = 0;
+    /// Of the newest delivery.
+    std::uint64_t generation = 0;
 
     std::vector<std::string> patterns() const;
     wire::Attach attach() const;

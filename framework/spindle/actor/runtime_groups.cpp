@@ -39,7 +39,7 @@ void Runtime::open_group(const std::string& name, const GroupOptions& options) {
       throw std::logic_error("group " + name + " is opened twice in one worker: open it once and chain .on()");
     }
   }
-  groups_.push_back({name, options, {}, 0});
+  groups_.push_back({name, options, {}});
 }
 
 void Runtime::bind_group(Actor& actor, const std::string& name, std::string_view pattern, Handler handler,
