@@ -192,6 +192,10 @@ Result<Bytes> BrokerState::admin_alter(const wire::Admin& admin, Now now) {
   if (!arguments->dry_run && !ledger_->has_space(Tier::bare, bytes)) return fail(full_error(Tier::bare));
   Reply reply(group, arguments->dry_run, 2);
   for (std::string& change : group.settings().changes(*settings)) reply.line(std::move(change));
+  const bool expiry_changes = settings->expires_ms != group.settings().expires_ms && settings->expires_ms > 0;
+  if (expiry_changes && group.logged_member_count() == 0) {
+    reply.line("it has no member: deleted, unless one comes, when the last one left expires_ms ago");
+  }
   if (dropped) {
     reply.line("wants " + *dropped + " no more: settles " + number(settles) +
                " events that wait for a member, and passes over what it has not read yet");

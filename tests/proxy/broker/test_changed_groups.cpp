@@ -187,6 +187,19 @@ TEST_CASE("a time that is sought moves no later group of that name") {
   REQUIRE(admin.group("g")["generation"] == std::to_string(attached->generation));
 }
 
+TEST_CASE("whoever lets a group without a member expire is told that it may go at once") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {"a"});
+  AdminClient admin(proxy);
+  wire::GroupOptions expires;
+  expires.expires_ms = 60'000;
+  REQUIRE(admin.alter("g", expires, true)["changes"] == "[expires_ms: 0 -> 60000]");
+  member.send(wire::Detach{1});
+  REQUIRE(admin.alter("g", expires, true)["changes"].find("it has no member: deleted") != std::string::npos);
+}
+
 TEST_CASE("options that contradict one another are refused, so that the same ones always agree with their group") {
   BrokerDriver proxy;
   TestClient member(proxy, "m/1");
