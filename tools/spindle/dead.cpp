@@ -148,6 +148,11 @@ bool confirmed(const Options& options, const std::string& what) {
   return std::getline(std::cin, line) && (line == "y" || line == "Y" || line == "yes");
 }
 
+void report_refused(const std::string& group, const UnreadableLetter& letter) {
+  report("group " + group + ": the letter at offset " + std::to_string(letter.offset) +
+         " is not replayed: " + letter.why);
+}
+
 /// Says what is not done, and why.
 int report_outcome(const Options& options, const Deed& deed, const LetterOutcome& outcome) {
   auto printed = print(std::string(deed.done) + " " + letters(outcome.done, options.group) + "\n");
@@ -155,7 +160,7 @@ int report_outcome(const Options& options, const Deed& deed, const LetterOutcome
   if (outcome.gone > 0) {
     report(std::to_string(outcome.gone) + " were dealt with before, by somebody else or in a try that was cut off");
   }
-  for (const UnreadableLetter& letter : outcome.unreadable) report_unreadable(options.group, letter);
+  for (const UnreadableLetter& letter : outcome.unreadable) report_refused(options.group, letter);
   if (!outcome.stopped.empty()) report(outcome.stopped);
   if (outcome.left > 0) report(letters(outcome.left, options.group) + " are still letters");
   return outcome.left > 0 ? exit_failure : exit_ok;

@@ -6,6 +6,7 @@
 #include "spindle/wire/writer.hpp"
 #include "tools/spindle/ask.hpp"
 #include "tools/spindle/event_line.hpp"
+#include "tools/spindle/group_figures.hpp"
 #include "tools/spindle/msgpack_to_json.hpp"
 
 namespace spindle::cli {
@@ -259,30 +260,16 @@ Result<LetterOutcome> deal_with_letters(Client& client, const std::string& verb,
 }
 
 Result<std::vector<std::string>> groups_with_letters(Client& client) {
-  auto body = ask(client, {"groups", "", {}});
-  if (!body) return fail(body.error());
-  wire::Values values;
-  if (auto read = values.read_whole(*body); !read) return fail(read.error());
-  wire::Cursor at(values);
+  auto pages = ask_groups(client, "");
+  if (!pages) return fail(pages.error());
   std::vector<std::string> names;
-  const std::uint32_t count = at.array("groups");
-  for (std::uint32_t i = 0; i < count && at.ok(); ++i) {
-    std::string name;
-    std::uint64_t letters = 0;
-    const std::uint32_t pairs = at.map("group");
-    for (std::uint32_t k = 0; k < pairs && at.ok(); ++k) {
-      const std::string_view key = at.str("key");
-      if (key == "name") {
-        name = at.str(key);
-      } else if (key == "letters") {
-        letters = at.uint(key);
-      } else {
-        at.skip();
-      }
+  for (const Bytes& page : *pages) {
+    auto groups = read_groups(page);
+    if (!groups) return fail(groups.error());
+    for (GroupFigures& group : *groups) {
+      if (group.letters > 0) names.push_back(std::move(group.name));
     }
-    if (letters > 0) names.push_back(std::move(name));
   }
-  if (!at.ok()) return fail(at.error());
   return names;
 }
 
