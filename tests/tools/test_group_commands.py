@@ -131,8 +131,9 @@ def a_pattern_is_dropped(spindle):
         wait_until("what nobody handles is in the figures", unhandled)
         table = spindle("groups").stdout
         expect("no present member handles: drop.old (2)" in table, True, f"and below the table:\n{table}")
-        spindle("group", "alter", "dropping", "--drop-pattern", "drop.new", code=1)
-        spindle("group", "alter", "dropping", "--drop-pattern", "drop.old")
+        spindle("group", "alter", "dropping", "--drop-pattern", "drop.new", "--yes", code=1)
+        spindle("group", "alter", "dropping", "--drop-pattern", "drop.old", code=2)  # nobody to be asked
+        spindle("group", "alter", "dropping", "--drop-pattern", "drop.old", "--yes")
         figures = group(spindle, "dropping")
         expect((figures["unhandled"], figures["patterns"], figures["lag"]), ([], ["drop.new"], 0), "figures afterwards")
         sub.process.terminate()

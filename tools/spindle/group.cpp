@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* footer =
     "A change is done when the command ends with 0: then it is on the proxy's disk. --dry-run prints what would\n"
-    "change and changes nothing. delete and seek ask first; scripts give --yes.\n"
+    "change and changes nothing. delete, seek and alter --drop-pattern ask first; scripts give --yes.\n"
     "\n"
     "Examples:\n"
     "  spindle group show billing\n"
@@ -120,9 +120,11 @@ int change(const Options& options) {
     report("alter needs an option to change; see: spindle group alter --help");
     return exit_usage;
   }
-  const bool asks = (options.verb == "delete" || options.verb == "seek") && !options.dry_run && !options.yes;
+  const bool takes_events = options.verb == "delete" || options.verb == "seek" || !options.drop_pattern.empty();
+  const bool asks = takes_events && !options.dry_run && !options.yes;
   if (asks && ::isatty(STDIN_FILENO) == 0) {
-    report("group " + options.verb + " needs --yes (or --dry-run) where nobody can be asked");
+    report("group " + options.verb + (options.drop_pattern.empty() ? "" : " --drop-pattern") +
+           " needs --yes (or --dry-run) where nobody can be asked");
     return exit_usage;
   }
   auto arguments = arguments_of(options, options.dry_run);
@@ -220,6 +222,7 @@ void add_alter(CLI::App& group, const std::shared_ptr<Options>& options, Action&
       .add_option("--drop-pattern", options->drop_pattern,
                   "It does not want this any more; events that wait for nothing else are settled")
       ->type_name("PATTERN");
+  alter.add_flag("--yes", options->yes, "Do not ask");
 }
 
 }  // namespace
