@@ -97,7 +97,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 
 TEST_CASE("a filter gives the events that reading everything gives, from any offset, for any topics") {
   const std::uint64_t seed = GENERATE(1u, 2u, 3u);
-  const std::uint64_t segment_bytes = GENERATE(segment_bytes_min, 64u << 10, 1u << 20);
+  const std::uint64_t segment_bytes = GENERATE(as<std::uint64_t>{}, segment_bytes_min, 64u << 10, 1u << 20);
   const std::size_t tail_cache_bytes = GENERATE(0u, 20'000u, 10'000'000u);
   CAPTURE(seed, segment_bytes, tail_cache_bytes);
   MemoryFiles files;
