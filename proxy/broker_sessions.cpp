@@ -17,6 +17,11 @@ void BrokerState::hello(const Peer& peer, const wire::Head& head, Now now) {
                                                            " only; use a client that does"});
   }
   if (ledger_->has_log() && !hello->spool.empty() && hello->spool != spool_) hello->epoch = 0;  // another log's
+  if (const Session* here = session_of_source(hello->source);
+      here != nullptr && hello->process != 0 && hello->process == here->process) {
+    if (hello->hellos < here->hellos) return;  // it was said before, and its connection given up
+    if (hello->epoch == 0) hello->epoch = here->epoch;
+  }
   auto source = admit(*hello);
   if (!source) return send_error(peer, answers, source.error());
   const bool comes_back = *source != nullptr && hello->epoch != 0 && hello->epoch == (*source)->epoch;
@@ -73,6 +78,8 @@ Session& BrokerState::open_session(const Peer& peer, const wire::Hello& hello, N
   session.id = id;
   session.peer = peer;
   session.source = hello.source;
+  session.process = hello.process;
+  session.hellos = hello.hellos;
   session.lease_until = now.instant + config_.lease;
   for (const auto& [member, group] : groups) session.to_rejoin.insert(member);
   session.rejoin_until = session.lease_until;

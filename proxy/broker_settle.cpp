@@ -20,6 +20,8 @@ struct BrokerState::SettlePlan {
 
   std::vector<wire::Outcome> outcomes;
   std::vector<GroupEffect> effects;
+  /// Deliveries of stale turns: what is held of them is not any more.
+  std::vector<wire::Settlement> taken_back;
   /// For the outcomes that need their first offset: which outcome, and its first event's packet and place in it.
   struct Publishes {
     std::size_t outcome;
@@ -128,6 +130,7 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   if (settle->first_number < fresh) {
     answer(session, session.settled, source->repeat(settle->first_number, std::min(end, fresh) - 1));
     session.settled_answers = message;
+    take_back_repeated(session, *settle, fresh, now);
   }
   if (end <= fresh) return;
   std::uint64_t bytes = settle_turn_bytes * settle->turns.size();
@@ -153,6 +156,51 @@ void BrokerState::settle(Session& session, const wire::Head& head, std::span<con
   }
   commit_settle(session, *source, plan, now);
   count_unanswered(session, bytes);
+}
+
+/// What was refused was claimed, too, if the client did not know of that yet; now it drops it.
+void BrokerState::take_back_repeated(const Session& session, const wire::Settle& settle, std::uint64_t fresh,
+                                     Now now) {
+  std::uint64_t number = settle.first_number;
+  for (const wire::Turn& turn : settle.turns) {
+    if (number >= fresh) return;
+    for (wire::Settlement settlement : turn.settlements) {
+      if (turn.run > 1) settlement.count = std::min(turn.run, fresh - number);
+      take_back(session, settlement, now);
+    }
+    number += turn.run;
+  }
+}
+
+void BrokerState::take_back(const Session& session, const wire::Settlement& settlement, Now now) {
+  Group* group = group_of(session, settlement.member);
+  if (group == nullptr || !group->take_back(key_of(session, settlement.member), settlement, now)) return;
+  group->decided_in_batch = ledger_->decided_batch();  // it hears of the outcome before it gets them again
+}
+
+/// The turn is refused as a whole, so its client has dropped all deliveries of it. When that was no fault of the turn
+/// they come again as if nothing had been; else it was an attempt, or the same would happen over and over.
+void BrokerState::refuse_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number,
+                              const Error& why, Now now) {
+  plan.refuse(number, 1, why);
+  for (const wire::Settlement& settlement : turn.settlements) {
+    if (why.code == ErrorCode::stale) {
+      plan.taken_back.push_back(settlement);
+      continue;
+    }
+    Group* group = group_of(session, settlement.member);
+    if (group == nullptr) continue;
+    const MemberKey key = key_of(session, settlement.member);
+    for (const Interval& held : group->held_of(key, settlement)) {
+      wire::Settlement retry = settlement;
+      retry.first.offset = held.begin;
+      retry.count = held.size();
+      retry.verdict = wire::Verdict::retry;
+      retry.retry_after_ms.reset();
+      retry.reason = "its turn was refused: " + why.text;
+      group->settle(key, retry, now, plan.effects);
+    }
+  }
 }
 
 /// Services that feed one another could fill the disk with what only the next of them can work off, all of them
@@ -215,7 +263,7 @@ void BrokerState::plan_turn(Session& session, SettlePlan& plan, const wire::Turn
     if (group == nullptr || !group->holds(key_of(session, settlement.member), settlement)) fault = stale;
   }
   if (!fault && settles_twice(turn)) fault = {ErrorCode::malformed, "a turn settles a delivery twice"};
-  if (fault) return plan.refuse(number, 1, *fault);
+  if (fault) return refuse_turn(session, plan, turn, number, *fault, now);
   for (const wire::Settlement* settlement : in_order(turn)) {
     group_of(session, settlement->member)
         ->settle(key_of(session, settlement->member), *settlement, now, plan.effects);
@@ -278,6 +326,7 @@ void BrokerState::commit_settle(Session& session, Source& source, SettlePlan& pl
     group.apply(effect, now);
     group.decided_in_batch = ledger_->decided_batch();
   }
+  for (const wire::Settlement& settlement : plan.taken_back) take_back(session, settlement, now);
   for (const wire::Outcome& outcome : plan.outcomes) sources_.remember(source, outcome);
   answer(session, session.settled, std::move(plan.outcomes));
 }

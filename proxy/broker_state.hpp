@@ -138,6 +138,10 @@ class BrokerState {
   static std::optional<Error> claim_events(SettlePlan& plan, const wire::Turn& turn);
   void plan_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
   void plan_run(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, Now now);
+  void refuse_turn(Session& session, SettlePlan& plan, const wire::Turn& turn, std::uint64_t number, const Error& why,
+                   Now now);
+  void take_back_repeated(const Session& session, const wire::Settle& settle, std::uint64_t fresh, Now now);
+  void take_back(const Session& session, const wire::Settlement& settlement, Now now);
   void commit_settle(Session& session, Source& source, SettlePlan& plan, Now now);
   void log_settle(const Session& session, SettlePlan& plan, Now now);
 

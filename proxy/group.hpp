@@ -223,6 +223,9 @@ class Group {
   /// Takes the deliveries, all of which it holds, from the member and adds what that changes; the caller logs and
   /// applies it.
   void settle(const MemberKey& key, const wire::Settlement& settlement, Now now, std::vector<GroupEffect>& effects);
+  /// The member has dropped these, and what it got of their keys behind them: what it holds of them goes back, to be
+  /// handed out again, uncounted. Whether it held any.
+  bool take_back(const MemberKey& key, const wire::Settlement& settlement, Now now);
   bool extend(const MemberKey& key, const wire::DeliveryId& delivery, Now now);
 
   /// The topic that members see: the original one of an event that was replayed to this group.
@@ -394,6 +397,7 @@ class Group {
   std::vector<wire::Claim> claims_of_one_who_left(const Joining& joining) const;
   bool others_have(const MemberKey& key, const wire::Claim& claim) const;
   void settle_keys(Interval range);
+  void take_back_behind(Member& member, std::uint64_t offset, Now now);
   void fail_keys(Member& member, Interval range, bool last, Now now);
   void fail_attempt(Interval range, std::uint64_t attempts, std::string_view reason, std::optional<Duration> delay,
                     Now now, std::vector<GroupEffect>& effects) const;

@@ -298,26 +298,50 @@ void Group::settle(const MemberKey& key, const wire::Settlement& settlement, Now
   use_room(member);
 }
 
+bool Group::take_back(const MemberKey& key, const wire::Settlement& settlement, Now now) {
+  const std::vector<Interval> held = held_of(key, settlement);
+  if (held.empty()) return false;
+  Member& member = *find(key);
+  for (const Interval& range : held) {
+    Handouts back;
+    Handout& taken = back[settlement.first.handout];
+    const Handout& handout = member.handouts.at(settlement.first.handout);
+    taken.attempt = handout.attempt;
+    taken.keyed = handout.keyed;
+    taken.left.add(range);
+    take(member, settlement.first.handout, range, now);
+    for (std::uint64_t offset = range.begin; taken.keyed && offset < range.end; ++offset) {
+      take_back_behind(member, offset, now);
+    }
+    give_back(back);
+  }
+  unblock();
+  use_room(member);
+  return true;
+}
+
+/// What the member got of the event's key after it comes back as well, uncounted, or it would overtake.
+void Group::take_back_behind(Member& member, std::uint64_t offset, Now now) {
+  for (std::uint64_t behind : order_.out_behind(offset)) {
+    const KeyOrder::Out out = *order_.out(behind);
+    if (out.seat == member.seat) take(member, out.handout, {behind, behind + 1}, now);
+    give_back_keyed(behind);
+  }
+}
+
 /// Those behind them in their keys need not wait for these any more.
 void Group::settle_keys(Interval range) {
   for (std::uint64_t offset = range.begin; offset < range.end; ++offset) order_.settle(offset);
   let_go();
 }
 
-/// An attempt at these, taken from the member, has failed. Those of their keys that it got after them come back as
-/// well, uncounted, or they would overtake. When it was the `last` attempt, nothing waits for them, but a member that
-/// asked for another has dropped those all the same.
+/// An attempt at these, taken from the member, has failed. When it was the `last` attempt, nothing waits for them,
+/// but a member that asked for another has dropped those all the same.
 void Group::fail_keys(Member& member, Interval range, bool last, Now now) {
   for (std::uint64_t offset = range.begin; !last && offset < range.end; ++offset) {
     if (const KeyOrder::Out* out = order_.out(offset)) order_.hold(out->key, offset, KeyOrder::Until::due);
   }
-  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) {
-    for (std::uint64_t behind : order_.out_behind(offset)) {
-      const KeyOrder::Out out = *order_.out(behind);
-      if (out.seat == member.seat) take(member, out.handout, {behind, behind + 1}, now);
-      give_back_keyed(behind);
-    }
-  }
+  for (std::uint64_t offset = range.begin; offset < range.end; ++offset) take_back_behind(member, offset, now);
   last ? settle_keys(range) : let_go();
 }
 

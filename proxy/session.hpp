@@ -21,6 +21,9 @@ struct Session {
   /// "" for one that only administers.
   std::string source;
   std::uint64_t epoch = 0;
+  /// As its hello said: which process this is, 0 if it did not, and how often that said hello.
+  std::uint64_t process = 0;
+  std::uint64_t hellos = 0;
   Instant lease_until{};
   /// Messages sent to the client so far, and the batch that the newest of them waits for: none overtakes another.
   std::uint64_t sent = 0;

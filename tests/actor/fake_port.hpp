@@ -186,10 +186,10 @@ struct Rig {
   }
 
   void outcome(Ticket first, std::uint64_t count = 1) { told(first, count, {}); }
-  void refused(Ticket first, std::uint64_t count = 1) {
+  void refused(Ticket first, std::uint64_t count = 1, ErrorCode code = ErrorCode::stale) {
     wire::Outcome outcome;
     outcome.status = wire::OutcomeStatus::refused;
-    outcome.code = ErrorCode::stale;
+    outcome.code = code;
     outcome.text = "somebody else's";
     told(first, count, outcome);
   }

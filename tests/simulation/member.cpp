@@ -29,18 +29,17 @@ wire::Attach Member::attach(const wire::GroupOptions& options, std::uint64_t cre
   };
   for (const auto& [place, delivery] : held_) claim(delivery);
   for (const auto& [commit, delivery] : settling_) claim(delivery);
-  claimed_to_ = settling_.empty() ? 0 : settling_.rbegin()->first;
   return message;
 }
 
 void Member::take(const wire::Attached& attached) {
   known_ = true;
   joined_ = true;
-  granted_.clear();
+  std::set<Place> granted;
   for (const wire::Claim& claim : attached.claimed) {
-    for (std::uint64_t i = 0; i < claim.count; ++i) granted_.insert({claim.first.handout, claim.first.offset + i});
+    for (std::uint64_t i = 0; i < claim.count; ++i) granted.insert({claim.first.handout, claim.first.offset + i});
   }
-  std::erase_if(held_, [&](const auto& held) { return !granted_.contains(held.first); });
+  std::erase_if(held_, [&](const auto& held) { return !granted.contains(held.first); });
 }
 
 void Member::take(const wire::Deliver& deliver, const std::vector<wire::TopicPacket>& packets) {
@@ -80,10 +79,7 @@ wire::Detach Member::detach() {
   return {number_};
 }
 
-void Member::suspend() {
-  joined_ = false;
-  granted_.clear();
-}
+void Member::suspend() { joined_ = false; }
 
 void Member::forget() {
   suspend();
@@ -110,12 +106,8 @@ void Member::drop_later_of_key(const Delivery& failed, std::uint64_t commit) {
   std::erase_if(held_, [&](const auto& held) { return is_behind(held.second, failed); });
 }
 
-void Member::outcome(std::uint64_t commit, bool refused) {
-  const auto [begin, end] = settling_.equal_range(commit);
-  for (auto at = begin; refused && commit <= claimed_to_ && at != end; ++at) {
-    if (granted_.contains(place(at->second))) held_.insert_or_assign(place(at->second), at->second);
-  }
-  settling_.erase(begin, end);
+void Member::outcome(std::uint64_t commit) {
+  settling_.erase(commit);
   retried_.erase(commit);
 }
 

@@ -40,7 +40,7 @@ class Member {
   /// Not settled, just not worked on: later events of a key whose earlier one fails, until the outcome of that commit
   /// is told, also those that arrive by then. The proxy takes them back.
   void drop_later_of_key(const Delivery& failed, std::uint64_t commit);
-  void outcome(std::uint64_t commit, bool refused);
+  void outcome(std::uint64_t commit);
   /// Something it held once, to be settled too late.
   const std::vector<Delivery>& past() const { return past_; }
 
@@ -60,10 +60,6 @@ class Member {
   static bool is_behind(const Delivery& delivery, const Delivery& failed) {
     return delivery.key == failed.key && delivery.id.offset > failed.id.offset;
   }
-  /// Granted in this session. A turn of these that was sent before the claim and is refused leaves them here: that
-  /// was decided before.
-  std::set<Place> granted_;
-  std::uint64_t claimed_to_ = 0;
   std::vector<Delivery> past_;
 };
 

@@ -159,10 +159,15 @@ class Oracle {
   void let_go(GroupTruth& group, std::uint64_t offset);
   void let_go_later_of_key(GroupTruth& group, std::uint64_t offset, const proxy::Peer& holder);
   void leave(Session& session, std::uint64_t member);
+  /// The log does not say that what is behind an event in its key was taken back with it when a deadline passed.
+  /// After a restart whoever had it then may claim it, too.
+  bool silently_taken_back() const { return check_keys && scenario_.deadlines_pass; }
 
   // oracle_sent.cpp
   void tell_welcome(const proxy::Peer& peer, const wire::Welcome& welcome);
   void tell_outcomes(const Session& session, const std::vector<wire::Outcome>& outcomes) const;
+  void take_back_refused(const proxy::Peer& peer, const std::string& source,
+                         const std::vector<wire::Outcome>& outcomes);
   void tell_attached(const proxy::Peer& peer, Session& session, const wire::Attached& attached, Now now);
   void tell_deliver(const proxy::Outgoing& outgoing, Session& session, const wire::Deliver& deliver, Now now);
   void tell_delivery(const proxy::Peer& peer, Session& session, GroupTruth& group, const Delivery& delivery, Now now);

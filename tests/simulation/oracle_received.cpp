@@ -97,8 +97,8 @@ void Oracle::hear_settle(Session& session, const wire::Head& head) {
       for (std::uint64_t offset = begin; group != nullptr && offset < begin + settlement.count; ++offset) {
         if (offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
         Share& share = truth_.share(*group, offset);
+        if (member->second.joining) member->second.settled_since.insert(offset);  // also what is taken back by that
         if (share.newest.handout != settlement.first.handout) continue;
-        if (member->second.joining) member->second.settled_since.insert(offset);
         if (!share.holder.empty()) share.perhaps = share.holder;
         if (settlement.verdict == wire::Verdict::retry) let_go_later_of_key(*group, offset, share.holder);
         let_go(*group, offset);
@@ -126,7 +126,9 @@ void Oracle::hear_attach(Session& session, const wire::Head& head, Now now) {
     for (std::uint64_t offset = claim.first.offset; offset < claim.first.offset + claim.count; ++offset) {
       if (offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
       Share& share = truth_.share(*group, offset);
-      if (share.holder.empty() || share.held_until <= now.instant) share.claimed.push_back(claim.first);
+      if (share.holder.empty() || share.held_until <= now.instant || silently_taken_back()) {
+        share.claimed.push_back(claim.first);
+      }
     }
   }
 }

@@ -63,7 +63,11 @@ void Oracle::see_sent(const proxy::Outgoing& outgoing, Now now) {
   switch (kind) {
     case Kind::welcome: return tell_welcome(outgoing.peer, read<wire::Welcome>(head));
     case Kind::published: return tell_outcomes(session, read<wire::Published>(head).outcomes);
-    case Kind::settled: return tell_outcomes(session, read<wire::Settled>(head).outcomes);
+    case Kind::settled: {
+      const auto settled = read<wire::Settled>(head);
+      tell_outcomes(session, settled.outcomes);
+      return take_back_refused(outgoing.peer, session.who.source, settled.outcomes);
+    }
     case Kind::attached: return tell_attached(outgoing.peer, session, read<wire::Attached>(head), now);
     case Kind::deliver: return tell_deliver(outgoing, session, read<wire::Deliver>(head), now);
     case Kind::lost: return tell_lost(session, read<wire::Lost>(head));
@@ -130,6 +134,22 @@ void Oracle::tell_outcomes(const Session& session, const std::vector<wire::Outco
   }
 }
 
+/// What a refused turn settles was let go when the proxy heard of it; what stands behind that in its key is, too.
+void Oracle::take_back_refused(const proxy::Peer& peer, const std::string& source,
+                               const std::vector<wire::Outcome>& outcomes) {
+  if (!life_of_.contains(source)) return;
+  for (const wire::Outcome& outcome : outcomes) {
+    for (std::uint64_t i = 0; outcome.status == OutcomeStatus::refused && i < outcome.run; ++i) {
+      for (const Commit::Settles& settles : commit_of(source, outcome.number + i).settles) {
+        GroupTruth* group = truth_.group_named(settles.delivery.group);
+        const std::uint64_t offset = settles.delivery.id.offset;
+        if (group == nullptr || offset < truth_.first_offset || offset >= truth_.next_offset()) continue;
+        let_go_later_of_key(*group, offset, peer);
+      }
+    }
+  }
+}
+
 void Oracle::tell_attached(const proxy::Peer& peer, Session& session, const wire::Attached& attached, Now now) {
   auto found = session.members.find(attached.member);
   if (!session.live || found == session.members.end()) return;  // it has left again
@@ -159,9 +179,7 @@ void Oracle::tell_attached(const proxy::Peer& peer, Session& session, const wire
       if (share.changed_in_round == round_) continue;  // settled in the meantime
       if (share.fate != Share::Fate::open) broken(what + ", which is settled");
       if (claim.attempt != share.failed + 1) broken(what + ", an attempt that has failed");
-      // The log does not say that what is behind an event in its key was taken back with it when a deadline passed.
-      const bool silently_taken = check_keys && scenario_.deadlines_pass;
-      if (!share.holder.empty() && now.instant < share.held_until && !silently_taken)
+      if (!share.holder.empty() && now.instant < share.held_until && !silently_taken_back())
         broken(what + ", which " + share.holder + " holds");
       let_go(*group, offset);
       if (session.replaced_by != 0 || session.unreachable) continue;

@@ -28,6 +28,7 @@ Process::Process(const Scenario& scenario, Chance& chance, Network& network, Ora
       source_(std::move(source)),
       process_(number),
       life_(oracle.new_life()),
+      instance_(life_ + 1),
       credit_events_(chance.between(1, 12)) {
   for (const Scenario::Membership& membership : role.memberships) {
     members_.emplace_back(members_.size() + 1, membership.group, membership.patterns);
@@ -51,6 +52,8 @@ void Process::connect(Now now) {
   hello.spool = spool_;
   hello.incarnation = incarnation_;
   hello.acknowledged = acknowledged_;
+  hello.process = instance_;
+  hello.hellos = ++hellos_;
   send(hello, now);
 }
 
@@ -159,7 +162,7 @@ void Process::take_outcomes(const std::vector<wire::Outcome>& outcomes) {
     for (std::uint64_t number = outcome.number; number < outcome.number + outcome.run; ++number) {
       if (number >= next_commit_) broken(source_ + " is told of a commit that it never sent");
       acknowledged_ = std::max(acknowledged_, number);
-      for (Member& one : members_) one.outcome(number, outcome.status == wire::OutcomeStatus::refused);
+      for (Member& one : members_) one.outcome(number);
       for (Sent& sent : sent_) {
         if (sent.answered_to == number) ++sent.answered_to;
       }

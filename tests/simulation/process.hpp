@@ -85,6 +85,9 @@ class Process {
   std::string source_;
   std::uint64_t process_;
   std::uint64_t life_;
+  /// What its hellos call this process.
+  std::uint64_t instance_;
+  std::uint64_t hellos_ = 0;
 
   proxy::Peer peer_;
   std::uint64_t session_ = 0;

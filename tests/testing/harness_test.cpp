@@ -240,6 +240,19 @@ TEST_CASE("a refused turn exists nowhere and is told to the actor") {
   CHECK(harness.published_count() == 2);
 }
 
+TEST_CASE("an event whose turn is refused for its own fault is tried again with the reason") {
+  const Quiet quiet;
+  Harness harness;
+  harness.add<Puppet>(
+      [](Puppet& self) { self.group("g").on([&self](const OrderPlaced&) { self.publish(PaymentTaken{}); }); });
+  harness.refuse_next_turn({spindle::ErrorCode::denied, "not yours"});
+  const auto outcome = harness.deliver(OrderPlaced{});
+  CHECK(outcome.retried());
+  CHECK(outcome.groups()[0].reason == "its turn was refused: not yours");
+  harness.advance(std::chrono::seconds(2));
+  CHECK(harness.published<PaymentTaken>().size() == 1);
+}
+
 TEST_CASE("events are published in order, live ones after the durable ones of their turn") {
   Harness harness;
   harness.add<Puppet>([](Puppet& self) {

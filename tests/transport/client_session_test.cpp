@@ -757,7 +757,7 @@ TEST_CASE("a submitted turn whose claim is refused is not reported lost: its out
   CHECK(only<Committed>(f.session.take_events()).size() == 1);
 }
 
-TEST_CASE("a turn refused for another reason than being stale leaves its deliveries to the member") {
+TEST_CASE("the deliveries of a refused turn are not held any more: they come again") {
   Fixture f;
   f.begin();
   const std::uint64_t member = f.attached_member();
@@ -776,7 +776,9 @@ TEST_CASE("a turn refused for another reason than being stale leaves its deliver
   const auto committed = only<Committed>(f.session.take_events());
   REQUIRE(committed.size() == 1);
   CHECK(committed[0].outcome.code == code);
-  CHECK(f.session.settle(std::vector{f.ack(member, first)}, {}, 1).has_value() == (code == ErrorCode::denied));
+  CHECK_FALSE(f.session.settle(std::vector{f.ack(member, first)}, {}, 1));
+  const wire::DeliveryId again = f.deliver(member, 2, 100, 1);
+  CHECK(f.session.settle(std::vector{f.ack(member, again)}, {}, 1));
 }
 
 TEST_CASE("a session that is idle asks whether it still exists, and says hello again when it does not") {

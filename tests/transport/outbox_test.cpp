@@ -101,13 +101,11 @@ TEST_CASE("holdings agree with a plain set of offsets") {
       holdings.submit(id, count);
       set(Is::submitted);
     } else if (all(Is::submitted)) {
-      if (random() % 8 == 0) {
-        holdings.settled(id, count);
-        set(Is::settled);
-      } else {
-        holdings.reopen(id, count);
-        set(Is::open);
-      }
+      holdings.settled(id, count);
+      set(Is::settled);
+    } else if (all(Is::settled) && random() % 2 == 0) {  // it comes again
+      holdings.add(id, count, 1);
+      set(Is::open);
     }
     std::uint64_t held = 0;
     for (const wire::Claim& claim : holdings.claims()) held += claim.count;

@@ -80,6 +80,8 @@ TEST_CASE("the CloudEvent example reads as one") {
 TEST_CASE("the session examples are what the code writes and reads") {
   Hello hello;
   hello.source = "shop/7f3a/1";
+  hello.process = 36'865;
+  hello.hellos = 1;
   check_example("hello", 0, 1, hello);
 
   Welcome welcome;

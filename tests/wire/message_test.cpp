@@ -50,6 +50,10 @@ TEST_CASE("session messages read back") {
   hello.spool = "5f1c";
   hello.incarnation = 2;
   hello.acknowledged = 3;
+  hello.process = UINT64_MAX;
+  hello.hellos = 4;
+  CHECK(round_trip(hello).process == UINT64_MAX);
+  CHECK(round_trip(hello).hellos == 4);
   CHECK(round_trip(hello).epoch == UINT64_MAX);
   CHECK(round_trip(hello).features == hello.features);
   Welcome welcome;

@@ -134,7 +134,9 @@ void Runtime::on_outcome(Ticket first, const wire::Outcome& outcome, Now now) {
       return;
     }
     refused_ += count;
-    if (note.key) {  // it comes again, and those of its key behind it do
+    // As if it had been retried: those of its key behind it come again as well. Of a stale one nothing is known: it
+    // may be settled, or here once more, and what of its key was taken back is stale itself.
+    if (note.key && outcome.code != ErrorCode::stale) {
       retried_keys_.add(note.member, *note.key, note.offset, first);
       retried_keys_.answered(first, 1, last_parcel_);
     }

@@ -85,7 +85,8 @@ class Harness {
   /// Lets time pass: timers run, failed events come again, deadlines of kept deliveries pass, each at its moment.
   void advance(std::chrono::nanoseconds time);
 
-  /// The proxy refuses the next turn that commits something. `stale`: its event was given to another member.
+  /// The proxy refuses the next turn that commits something. `stale`: its event was given to another member. For any
+  /// other reason the event is tried again, as if the handler had failed.
   void refuse_next_turn(Error why = {ErrorCode::stale, "the delivery was given to another member"});
 
   // What came of it.

@@ -178,7 +178,11 @@ actor::Ticket VirtualProxy::commit(std::span<const wire::Settlement> settlements
     outcome.text = why->text;
     for (const wire::Settlement& settlement : settlements) {
       const auto taken = held_.extract(settlement.first.handout);
-      record(taken.mapped(), Verdict::refused, why->message());
+      if (why->code == ErrorCode::stale) {
+        record(taken.mapped(), Verdict::refused, why->message());
+      } else {
+        fail_attempt(taken.mapped(), std::nullopt, "its turn was refused: " + why->text);
+      }
     }
   } else {
     for (const wire::Settlement& settlement : settlements) apply(settlement);

@@ -36,6 +36,8 @@ void ClientSession::say_hello() {
     hello.incarnation = welcome_.incarnation;
     hello.acknowledged = welcome_.spool.empty() ? 0 : outbox_.acknowledged();
   }
+  hello.process = options_.process;
+  hello.hellos = ++hellos_;
   hello_number_ = queue(hello);
   state_ = State::greeting;
 }

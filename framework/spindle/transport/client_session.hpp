@@ -23,6 +23,8 @@ struct SessionOptions {
   std::string source;
   /// Commits are taken while fewer bytes than this have no outcome.
   std::size_t outbox_bytes_max = 64 * 1024 * 1024;
+  /// A random number for as long as the session lives, so that the proxy knows a late hello of it; 0 for none.
+  std::uint64_t process = 0;
 };
 
 /// How long nothing may be heard before the session tries another connection, until welcome has told the lease
@@ -161,6 +163,7 @@ class ClientSession {
   std::uint64_t session_ = 0;
   std::uint64_t last_number_ = 0;   // of messages; never begins anew, so answers to old sessions match nothing
   std::uint64_t hello_number_ = 0;  // of the newest hello
+  std::uint64_t hellos_ = 0;
   std::optional<Instant> hello_at_;
   /// Why the log does not have what it should: the next hello asks for nothing of it.
   std::optional<Error> anew_;

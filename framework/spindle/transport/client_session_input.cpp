@@ -179,12 +179,7 @@ void ClientSession::on_outcomes(const std::vector<wire::Outcome>& outcomes) {
 void ClientSession::release_settled() {
   for (const Outbox::SettledRange& range : outbox_.take_settled()) {
     Member* member = find(range.member);
-    if (member == nullptr) continue;
-    if (range.held) {
-      member->held.reopen(range.first, range.count);
-    } else {
-      member->held.settled(range.first, range.count);
-    }
+    if (member != nullptr) member->held.settled(range.first, range.count);
   }
 }
 

@@ -61,13 +61,6 @@ void Holdings::submit(const wire::DeliveryId& first, std::uint64_t count) {
   }
 }
 
-void Holdings::reopen(const wire::DeliveryId& first, std::uint64_t count) {
-  auto found = handouts_.find({first.run, first.handout});
-  if (found == handouts_.end()) return;
-  erase(found->second.submitted, first.offset, first.offset + count);
-  insert(found->second.open, first.offset, first.offset + count);
-}
-
 void Holdings::settled(const wire::DeliveryId& first, std::uint64_t count) {
   auto found = handouts_.find({first.run, first.handout});
   if (found == handouts_.end()) return;

@@ -17,9 +17,7 @@ class Holdings {
   /// Whether all of these are open.
   bool open(const wire::DeliveryId& first, std::uint64_t count) const;
   void submit(const wire::DeliveryId& first, std::uint64_t count);
-  /// A turn was refused without the deliveries being lost: they are open again.
-  void reopen(const wire::DeliveryId& first, std::uint64_t count);
-  /// A turn got its outcome: they are held no more.
+  /// A turn got its outcome, whichever: they are held no more.
   void settled(const wire::DeliveryId& first, std::uint64_t count);
 
   /// An open one is held no more, without a turn.

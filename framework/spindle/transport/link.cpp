@@ -1,5 +1,6 @@
 #include "spindle/transport/link.hpp"
 
+#include <random>
 #include <utility>
 
 #include "spindle/transport/connection_monitor.hpp"
@@ -13,6 +14,11 @@ namespace {
 
 constexpr int messages_per_turn_max = 256;
 constexpr Duration try_again_after = std::chrono::milliseconds(10);
+
+std::uint64_t random_number() {
+  std::random_device entropy;
+  return std::uint64_t{entropy()} << 32 | entropy() | 1;
+}
 
 }  // namespace
 
@@ -96,6 +102,7 @@ Link& Link::operator=(Link&&) noexcept = default;
 
 Result<Link> Link::open(Context& context, std::string endpoint, SessionOptions options) {
   if (auto known = check_endpoint(endpoint); !known) return fail(known.error());
+  if (options.process == 0) options.process = random_number();
   auto state = std::make_unique<State>(State{context, std::move(endpoint), ClientSession(std::move(options)),
                                              std::nullopt, std::nullopt, std::nullopt});
   if (auto opened = state->reopen(monotonic_now()); !opened) return fail(opened.error());

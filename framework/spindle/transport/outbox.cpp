@@ -500,7 +500,7 @@ void Outbox::tell(const wire::Outcome& outcome, std::uint64_t from, std::uint64_
   const bool offset_known = outcome.status == wire::OutcomeStatus::stored && events_left <= outcome.events;
   std::optional<session_event::Committed> told;
   for (const Slice& slice : slices(from, to)) {
-    collect_settled(slice, refused && outcome.code != ErrorCode::stale);
+    collect_settled(slice);
     const Part& part = slice.shipment->parts[slice.part];
     const Ticket ticket = part.first + slice.skip;
     if (told && told->first + told->outcome.run != ticket) events.emplace_back(std::move(*std::exchange(told, {})));
@@ -531,11 +531,11 @@ void Outbox::refuse_all(const Error& why, std::vector<SessionEvent>& events) {
   on_outcome(outcome, events);
 }
 
-void Outbox::collect_settled(const Slice& slice, bool held) {
+void Outbox::collect_settled(const Slice& slice) {
   if (slice.shipment->is_publish) return;
   const wire::Turn& turn = slice.shipment->turns[slice.part];
   for (const wire::Settlement& settlement : turn.settlements) {
-    SettledRange range{settlement.member, settlement.first, settlement.count, held};
+    SettledRange range{settlement.member, settlement.first, settlement.count};
     if (turn.run > 1) {
       range.first.offset += slice.skip;
       range.count = slice.run;

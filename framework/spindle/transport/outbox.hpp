@@ -74,8 +74,6 @@ class Outbox {
     std::uint64_t member = 0;
     wire::DeliveryId first;
     std::uint64_t count = 0;
-    /// The turn was refused for another reason than being stale: the member holds them still.
-    bool held = false;
   };
   std::vector<SettledRange> take_settled() { return std::exchange(settled_, {}); }
 
@@ -148,7 +146,7 @@ class Outbox {
   std::vector<Slice> slices(std::uint64_t from, std::uint64_t to) const;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> unanswered_in(std::uint64_t from, std::uint64_t to) const;
   void tell(const wire::Outcome& outcome, std::uint64_t from, std::uint64_t to, std::vector<SessionEvent>& events);
-  void collect_settled(const Slice& slice, bool held);
+  void collect_settled(const Slice& slice);
   void mark_answered(std::uint64_t from, std::uint64_t to);
   void drop_answered();
 

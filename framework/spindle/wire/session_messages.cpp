@@ -21,7 +21,7 @@ void read_features(Cursor& at, std::vector<std::string>& features) {
 void Hello::write(Writer& to) const {
   to.uint(protocol_min).uint(protocol_max);
   write_features(to, features);
-  to.str(source).uint(epoch).str(spool).uint(incarnation).uint(acknowledged);
+  to.str(source).uint(epoch).str(spool).uint(incarnation).uint(acknowledged).uint(process).uint(hellos);
 }
 
 void Hello::read(Cursor& at) {
@@ -33,6 +33,8 @@ void Hello::read(Cursor& at) {
   spool = at.str("spool");
   incarnation = at.uint("incarnation");
   acknowledged = at.uint("acknowledged");
+  if (at.peek()) process = at.uint("process");
+  if (at.peek()) hellos = at.uint("hellos");
 }
 
 void Welcome::write(Writer& to) const {

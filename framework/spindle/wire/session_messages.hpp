@@ -11,7 +11,7 @@ inline constexpr std::uint64_t protocol_version = 1;
 /// Client: opens a session. A source of "" asks for one that only administers.
 struct Hello {
   static constexpr Kind kind = Kind::hello;
-  static constexpr std::size_t field_count = 8;
+  static constexpr std::size_t field_count = 10;
   std::uint64_t protocol_min = protocol_version;
   std::uint64_t protocol_max = protocol_version;
   std::vector<std::string> features;
@@ -22,6 +22,10 @@ struct Hello {
   std::string spool;
   std::uint64_t incarnation = 0;
   std::uint64_t acknowledged = 0;
+  /// A random number that this process keeps, and how many hellos it has said with this one: so that one that comes
+  /// late on a connection that was given up is known as such. A client may leave both out, or say 0.
+  std::uint64_t process = 0;
+  std::uint64_t hellos = 0;
 
   void write(Writer& to) const;
   void read(Cursor& at);

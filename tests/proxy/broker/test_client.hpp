@@ -82,6 +82,8 @@ class TestClient {
     hello.spool = spool;
     hello.incarnation = incarnation;
     hello.acknowledged = acknowledged;
+    hello.process = process;
+    hello.hellos = process != 0 ? ++hellos : 0;
     number = 0;
     driver_.receive(peer, {wire::encode(0, ++number, hello), {}});
   }
@@ -217,6 +219,9 @@ class TestClient {
   /// 0: it does not say.
   std::uint64_t incarnation = 0;
   std::uint64_t acknowledged = 0;
+  /// As its hellos say: 0, it does not.
+  std::uint64_t process = 0;
+  std::uint64_t hellos = 0;
   std::uint64_t next_commit = 1;
   std::vector<Received> inbox;
 

@@ -289,6 +289,37 @@ TEST_CASE("a source that the log lost is told so") {
   REQUIRE(client.error() == "source_forgotten");
 }
 
+TEST_CASE("a hello that comes late does not fence the process that said it on another connection meanwhile") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.process = 7;
+  TestClient given_up(proxy, "shop/1");
+  given_up.process = 7;
+  given_up.hellos = client.hellos;
+  client.hellos += 1;
+  client.hello();
+  given_up.say_hello();
+  REQUIRE_FALSE(given_up.take<wire::Welcome>());
+  REQUIRE(client.error() == "");
+  client.publish("a", {1});
+  REQUIRE(client.take<wire::Published>());
+}
+
+TEST_CASE("a process that missed its welcome is no new one when it says hello again") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.process = 7;
+  const auto missed = client.hello();
+  client.attach("g", {"a"});
+  client.reconnect();
+  client.epoch = 0;
+  REQUIRE(client.hello().epoch == missed.epoch);
+  TestClient other(proxy, "shop/1");
+  other.process = 8;
+  REQUIRE(other.hello().epoch > missed.epoch);
+  REQUIRE(client.error() == "fenced");
+}
+
 TEST_CASE("a hello that cannot be is refused by name") {
   BrokerDriver proxy;
   SECTION("a foreign source") {

@@ -74,7 +74,75 @@ TEST_CASE("a stale turn is refused whole, publications included") {
       {holder.client.packet("b", {1})});
   REQUIRE(outcomes[0].code == ErrorCode::stale);
   REQUIRE(stored_on(proxy, "b").empty());
-  REQUIRE(holder.client.ack(holder.held[0])[0].status == OutcomeStatus::stored);
+  REQUIRE(stored_on(proxy, "a").size() == 5);
+}
+
+TEST_CASE("what else a stale turn settles comes again at once, as if nothing had been") {
+  BrokerDriver proxy;
+  Holder holder(proxy);
+  holder.client.ack(holder.held[1]);
+  const auto outcomes = holder.client.settle({TestClient::turn(
+      {holder.held[0].settlement(), holder.held[1].settlement(), holder.held[3].settlement(wire::Verdict::retry)})});
+  REQUIRE(outcomes[0].code == ErrorCode::stale);
+  const auto again = holder.client.deliveries();
+  REQUIRE(again.size() == 2);
+  REQUIRE((again[0].event == 10 && again[0].attempt == 1));
+  REQUIRE((again[1].event == 13 && again[1].attempt == 1));
+  REQUIRE(holder.client.ack(holder.held[0])[0].code == ErrorCode::stale);
+  REQUIRE(holder.client.ack(again[0])[0].status == OutcomeStatus::stored);
+  REQUIRE(holder.client.ack(holder.held[2])[0].status == OutcomeStatus::stored);  // of no concern to that turn
+}
+
+TEST_CASE("what a refused turn settles does not come again before its client knows that") {
+  BrokerDriver proxy;
+  Holder holder(proxy);
+  holder.client.ack(holder.held[1]);
+  proxy.by_hand = true;
+  holder.client.send_settle(holder.client.next_commit,
+                            {TestClient::turn({holder.held[0].settlement(), holder.held[1].settlement()})});
+  proxy.read();
+  proxy.collect();
+  REQUIRE(holder.client.deliveries().empty());
+  proxy.by_hand = false;
+  proxy.advance(1s);
+  REQUIRE(holder.client.take<wire::Settled>());
+  REQUIRE(holder.client.deliveries().size() == 1);
+}
+
+TEST_CASE("a turn that is refused for its own fault was an attempt of all that it settles, with the reason") {
+  BrokerDriver proxy;
+  Holder holder(proxy);
+  const auto outcomes = holder.client.settle(
+      {TestClient::turn({holder.held[0].settlement(), holder.held[2].settlement()}, {{7, 0, 1}})});
+  REQUIRE(outcomes[0].code == ErrorCode::malformed);
+  REQUIRE(holder.client.deliveries().empty());  // not before the backoff has passed
+  proxy.advance(2s);
+  const auto again = holder.client.deliveries();
+  REQUIRE(again.size() == 2);
+  REQUIRE((again[0].event == 10 && again[0].attempt == 2));
+  REQUIRE((again[1].event == 12 && again[1].attempt == 2));
+}
+
+TEST_CASE("what a refused turn settles is not held after a reconnect either, though it was claimed") {
+  BrokerDriver proxy;
+  Holder holder(proxy);
+  holder.client.ack(holder.held[1]);
+  const auto commit = holder.client.next_commit;
+  const std::vector turns{TestClient::turn({holder.held[0].settlement(), holder.held[1].settlement()})};
+  holder.client.settle(turns);
+  if (GENERATE(false, true)) proxy.restart();
+  holder.client.reconnect();
+  holder.client.hello();
+  auto attach = holder.client.attach_message("g", {"a"});
+  for (const Delivered& held : holder.held) attach.claims.push_back({held.id, 1, held.attempt});
+  holder.client.attach(attach);
+  auto again = holder.client.deliveries();
+  holder.client.send_settle(commit, turns);
+  REQUIRE(holder.client.take<wire::Settled>()->outcomes[0].code == ErrorCode::stale);
+  for (const Delivered& one : holder.client.deliveries()) again.push_back(one);
+  REQUIRE(again.size() == 1);
+  REQUIRE(again[0].event == 10);
+  REQUIRE(holder.client.ack(again[0])[0].status == OutcomeStatus::stored);
 }
 
 TEST_CASE("packets shared by turns are split around a refused turn") {
@@ -143,7 +211,11 @@ TEST_CASE("a turn that settles a delivery twice is refused") {
   const auto outcomes =
       holder.client.settle({TestClient::turn({wide, holder.held[2].settlement(wire::Verdict::reject)})});
   REQUIRE(outcomes[0].code == ErrorCode::malformed);
-  REQUIRE(holder.client.ack(holder.held[2])[0].status == OutcomeStatus::stored);
+  REQUIRE(stored_on(proxy, "_spindle.dead.g").empty());
+  proxy.advance(2s);
+  const auto again = holder.client.deliveries();
+  REQUIRE(again.size() == 3);  // each once
+  for (const Delivered& one : again) REQUIRE(one.attempt == 2);
 }
 
 TEST_CASE("no event of a packet is published by two turns, or twice by one") {
@@ -158,7 +230,7 @@ TEST_CASE("no event of a packet is published by two turns, or twice by one") {
   REQUIRE(outcomes[0].status == OutcomeStatus::stored);
   for (std::size_t i = 1; i < outcomes.size(); ++i) REQUIRE(outcomes[i].code == ErrorCode::malformed);
   outcomes =
-      holder.client.settle({TestClient::turn({holder.held[1].settlement()}, {{0, 0, 1}, {0, 0, 1}})}, {packet});
+      holder.client.settle({TestClient::turn({holder.held[4].settlement()}, {{0, 0, 1}, {0, 0, 1}})}, {packet});
   REQUIRE(outcomes[0].code == ErrorCode::malformed);
   REQUIRE(stored_on(proxy, "b") == std::vector<std::uint64_t>{1, 2});
 }
