@@ -105,7 +105,8 @@ def options_are_altered_only_on_request(spindle):
     expect(group(spindle, "altered")["options"]["expires_ms"], 3_600_000, "a group that sub makes expires")
     spindle.events("alter.me", "--group", "altered", "--timeout", 0.2)  # the default is no demand
     wrong = spindle("sub", "alter.me", "--group", "altered", "--expires", "2h", "--timeout", 0.2, code=1)
-    expect("expires_ms is 3600000, not 7200000" in wrong.stderr, True, f"the difference in {wrong.stderr!r}")
+    expect(wrong.stderr, "spindle: group_mismatch: group altered expires after 1 h, not after 2 h; --alter changes it\n",
+           "the difference")
     spindle.events("alter.me", "--group", "altered", "--expires", "2h", "--alter", "--timeout", 0.2)
     expect(group(spindle, "altered")["options"]["expires_ms"], 7_200_000, "after --alter")
     done = spindle("group", "alter", "altered", "--max-attempts", 3, "--backoff-min", "250ms", "--expires", 0)
@@ -117,11 +118,25 @@ def options_are_altered_only_on_request(spindle):
     spindle("group", "alter", "altered", code=2)
 
 
+def a_look_into_a_group_adds_no_pattern(spindle):
+    spindle.events("look.a", "--group", "looked", "--timeout", 0.2)
+    before = group(spindle, "looked")
+    wrong = spindle("sub", "look.>", "--group", "looked", "--timeout", 0.2, code=1)
+    expect(wrong.stderr, "spindle: group_mismatch: group looked has the pattern look.a and not look.>; --alter adds it, "
+           "for good\n", "the refusal")
+    expect(group(spindle, "looked"), before, "the group afterwards")
+    spindle.events("look.>", "--group", "looked", "--alter", "--timeout", 0.2)
+    expect(group(spindle, "looked")["patterns"], ["look.a", "look.>"], "after --alter")
+    wrong = spindle("sub", "other.>", "--group", "looked", "--timeout", 0.2, code=1)
+    expect("has the patterns look.a, look.> and not other.>" in wrong.stderr, True, wrong.stderr)
+    spindle("sub", "look.a", "--alter", code=2)
+
+
 def a_pattern_is_dropped(spindle):
     spindle.events("drop.old", "--group", "dropping", "--timeout", 0.2)
     spindle("pub", "drop.old", "--durable", text="1\n2\n")
     spindle("pub", "drop.new", "--durable", text="3\n")
-    expect(data_of(spindle.events("drop.new", "--group", "dropping", "--count", 1)), [3], "the new topic")
+    expect(data_of(spindle.events("drop.new", "--group", "dropping", "--alter", "--count", 1)), [3], "the new topic")
     with spindle.start("sub", "drop.new", "--group", "dropping") as sub:
         sub.wait_for_error("spindle: subscribed")
 
@@ -166,7 +181,8 @@ def main():
         spindle = Spindle(spindle_program, proxy)
         for test in (a_paused_group_gives_nothing_until_it_is_resumed, a_seek_needs_yes_and_goes_where_it_is_told,
                      a_time_is_sought, a_deleted_group_ends_its_members, a_terminal_is_asked,
-                     options_are_altered_only_on_request, a_pattern_is_dropped, a_forgotten_group_expires,
+                     options_are_altered_only_on_request, a_look_into_a_group_adds_no_pattern,
+                     a_pattern_is_dropped, a_forgotten_group_expires,
                      everything_is_as_it_was_after_a_restart):
             test(spindle)
             print(f"{test.__name__}: ok", flush=True)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "tools/spindle/units.hpp"
+
 namespace spindle::cli {
 namespace {
 
@@ -12,28 +14,6 @@ constexpr std::size_t line_bytes_max = 100;
 constexpr std::size_t patterns_bytes_min = 12;
 using Row = std::array<std::string, columns>;
 constexpr std::array<bool, columns> is_number{false, false, true, true, true, true, true, true, true, false};
-
-/// "3.2 MiB": what a person reads at a glance.
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-  std::size_t unit = 0;
-  std::uint64_t tenths = bytes > ~std::uint64_t{0} / 10 ? bytes : bytes * 10;
-  while (tenths >= 10'240 && unit + 1 < units.size()) {
-    tenths /= 1'024;
-    ++unit;
-  }
-  const std::string whole = std::to_string(tenths / 10);
-  return (unit == 0 || tenths >= 1'000 ? whole : whole + "." + std::to_string(tenths % 10)) + " " + units[unit];
-}
-
-/// "850 ms", "42 s", "3 h": how long something waits.
-std::string age_text(std::uint64_t ms) {
-  if (ms < 1'000) return std::to_string(ms) + " ms";
-  if (ms < 120'000) return std::to_string(ms / 1'000) + " s";
-  if (ms < 7'200'000) return std::to_string(ms / 60'000) + " m";
-  if (ms < 172'800'000) return std::to_string(ms / 3'600'000) + " h";
-  return std::to_string(ms / 86'400'000) + " d";
-}
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string all;
@@ -45,10 +25,6 @@ std::string state_text(const GroupFigures& group) {
   if (group.paused) return "paused";
   if (!group.stalled.empty()) return "stalled";
   return group.unhandled_events > 0 ? "unhandled" : "-";
-}
-
-std::string plural(std::uint64_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 /// Topics that nobody handles, as a sentence without its end.

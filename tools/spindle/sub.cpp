@@ -22,7 +22,9 @@ constexpr const char* footer =
     "With --group it consumes stored events as a member of that group, which is made if need be and remembers how\n"
     "far it is; an event counts as done when its line has been written. Members share a group's events. A group "
     "that\n"
-    "this makes is deleted when it had no member for an hour, so that a forgotten one keeps nothing (--expires).\n"
+    "this makes is deleted when it had no member for an hour, so that a forgotten one keeps nothing (--expires). "
+    "One\n"
+    "that exists must have the PATTERN already, unless --alter is given.\n"
     "\n"
     "Examples:\n"
     "  spindle sub 'orders.>'\n"
@@ -107,13 +109,14 @@ void add_sub(CLI::App& app, Action& chosen) {
       ->type_name("WHERE")
       ->check(check_start)
       ->needs(group);
-  auto* expires = sub.add_option("--expires", given->expires,
-                                 "Delete the group when it had no member for so long, 0: never [1h if this makes it]")
-                      ->type_name("TIME")
-                      ->check(check_duration)
-                      ->needs(group);
-  sub.add_flag("--alter", options.alter, "Change --expires of a group that exists, instead of failing")
-      ->needs(expires);
+  sub.add_option("--expires", given->expires,
+                 "Delete the group when it had no member for so long, 0: never [1h if this makes it]")
+      ->type_name("TIME")
+      ->check(check_duration)
+      ->needs(group);
+  sub.add_flag("--alter", options.alter,
+               "Change a group that exists: it wants PATTERN as well, and has --expires; without this that fails")
+      ->needs(group);
   sub.add_option("--count", given->count, "Stop after so many events")
       ->type_name("N")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 60).description(""));

@@ -2,11 +2,14 @@
 #include <utility>
 #include <vector>
 
+#include "tools/spindle/ask.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
 #include "tools/spindle/event_line.hpp"
+#include "tools/spindle/group_figures.hpp"
 #include "tools/spindle/report.hpp"
 #include "tools/spindle/subscribe.hpp"
+#include "tools/spindle/units.hpp"
 
 namespace spindle::cli {
 namespace {
@@ -195,9 +198,40 @@ class GroupSubscriber {
   wire::Values values_;
 };
 
+std::string patterns_text(const std::vector<std::string>& patterns) {
+  constexpr std::size_t named_max = 10;
+  std::string text = patterns.size() == 1 ? "the pattern " : "the patterns ";
+  for (std::size_t i = 0; i < std::min(patterns.size(), named_max); ++i) text += (i > 0 ? ", " : "") + patterns[i];
+  if (patterns.size() > named_max) text += " and " + std::to_string(patterns.size() - named_max) + " more";
+  return text;
+}
+
+/// Looking into a group must not change it: what it wants and how it is kept are for all of its members, and stay.
+Result<void> check_unchanged(const SubscribeOptions& options, Client& client) {
+  if (options.alter) return {};
+  auto pages = ask_groups(client, options.group);
+  if (!pages) return pages.error().code == ErrorCode::unknown_group ? Result<void>() : fail(pages.error());
+  auto groups = read_groups(pages->front());
+  if (!groups) return fail(groups.error());
+  const GroupFigures& group = groups->front();
+  const std::string name = "group " + group.name;
+  if (std::find(group.patterns.begin(), group.patterns.end(), options.pattern) == group.patterns.end()) {
+    return fail(ErrorCode::group_mismatch, name + " has " + patterns_text(group.patterns) + " and not " +
+                                               options.pattern + "; --alter adds it, for good");
+  }
+  for (const auto& [option, value] : group.options) {
+    if (option != "expires_ms" || !options.expires_ms || value == *options.expires_ms) continue;
+    const auto text = [](std::uint64_t ms) { return ms == 0 ? "never" : "after " + exact_time(ms); };
+    return fail(ErrorCode::group_mismatch,
+                name + " expires " + text(value) + ", not " + text(*options.expires_ms) + "; --alter changes it");
+  }
+  return {};
+}
+
 }  // namespace
 
 int subscribe_group(const SubscribeOptions& options, Client& client) {
+  if (auto checked = check_unchanged(options, client); !checked) return failed(checked.error());
   return GroupSubscriber(options, client).run();
 }
 
