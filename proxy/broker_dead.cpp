@@ -20,7 +20,8 @@ void BrokerState::admin_dead(Session& session, std::uint64_t answers, const wire
   if (!request) return send_error(session, answers, request.error());
   Group* group = group_named(admin.subject);
   if (group == nullptr) {
-    return send_error(session, answers, {ErrorCode::unknown_group, "there is no group " + admin.subject});
+    return send_error(session, answers,
+                      {ErrorCode::unknown_group, "there is no group " + admin.subject + "; see: spindle groups"});
   }
   request->session = session.id;
   request->answers = answers;
@@ -70,7 +71,8 @@ void BrokerState::answer_dead(const DeadRequest& request) {
   if (session == sessions_.end()) return;
   const auto group = groups_.find(request.group);
   if (group == groups_.end()) {
-    return send_error(session->second, request.answers, {ErrorCode::unknown_group, "the group was deleted"});
+    return send_error(session->second, request.answers,
+                      {ErrorCode::unknown_group, "the group was deleted; see: spindle groups"});
   }
   Bytes body = request.answer(group->second->letter_offsets(), group->second->letters(), ledger_->durable_end());
   send(session->second, wire::AdminReply{request.answers, std::move(body)}, ledger_->decided_batch());

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "proxy/broker_state.hpp"
+#include "spindle/base/concat.hpp"
+#include "spindle/base/duration.hpp"
 #include "spindle/spool/reader.hpp"
 
 namespace spindle::proxy {
@@ -74,6 +76,16 @@ class Reply {
 };
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
+const char* are(std::uint64_t count) { return count == 1 ? "is" : "are"; }
+
+std::string expiry_text(std::uint64_t ms) {
+  return ms % 1'000 == 0 ? duration_text(std::chrono::milliseconds(ms)) : number(ms) + "ms";
+}
+
+/// Offsets from `first` to before `end`.
+std::string kept_text(std::uint64_t first, std::uint64_t end) {
+  return first == end ? "nothing is kept" : "kept are " + number(first) + " to " + number(end - 1);
+}
 
 }  // namespace
 
@@ -82,7 +94,9 @@ Result<Group*> BrokerState::group_to_change(const wire::Admin& admin) {
     return fail(ErrorCode::no_spool, "this proxy has no spool: start it with --spool DIR for groups");
   }
   Group* group = group_named(admin.subject);
-  if (group == nullptr) return fail(ErrorCode::unknown_group, "there is no group " + admin.subject.substr(0, 64));
+  if (group == nullptr)
+    return fail(ErrorCode::unknown_group,
+                "there is no group " + admin.subject.substr(0, 64) + "; see: spindle groups");
   if (!ledger_->has_space(Tier::bare, 2 * small_record_bytes_max)) return fail(full_error(Tier::bare));
   return group;
 }
@@ -96,9 +110,10 @@ Result<Bytes> BrokerState::admin_pause(const wire::Admin& admin, Now now) {
   const bool pause = admin.verb == "group.pause";
   Reply reply(group, arguments->dry_run, 1);
   if (group.paused() != pause) {
-    reply.line(pause ? "paused: it hands nothing out; " + number(group.pending()) +
-                           " events are out and may be settled, and it keeps what it has not settled"
-                     : "resumed: it hands out again");
+    const std::uint64_t out = group.pending();
+    reply.line(pause ? "hands nothing out any more; " + plural(out, "event") + " that " + are(out) +
+                           " out may be settled, and what is not settled is kept"
+                     : "hands out again");
     if (!arguments->dry_run) {
       GroupRecord record;
       record.what = GroupRecord::What::pause;
@@ -120,12 +135,14 @@ Result<Bytes> BrokerState::admin_delete(const wire::Admin& admin, Now now) {
   const std::uint64_t pending = group.pending();
   const std::uint64_t letters = group.letters();
   Reply reply(group, arguments->dry_run, 4);
-  reply.line("deleted: up to " + number(lag) + " events that it was not handed yet, and " + number(pending) +
-             " that are out");
-  if (group.member_count() > 0) reply.line(number(group.member_count()) + " members are told, and end");
+  reply.line("deletes the group, with up to " + plural(lag, "event") + " that it was not handed yet and " +
+             number(pending) + " that " + are(pending) + " out");
+  if (group.member_count() > 0)
+    reply.line("tells " + plural(group.member_count(), "member") + ", which then " +
+               (group.member_count() == 1 ? "ends" : "end"));
   if (letters > 0) {
-    reply.line(number(letters) + " dead letters stay on _spindle.dead." + group.name() +
-               " only as long as other events do");
+    reply.line("keeps " + plural(letters, "dead letter") + " on _spindle.dead." + group.name() +
+               " only as long as other events");
   }
   auto& to = reply.write().str("members").uint(group.member_count()).str("lag").uint(lag);
   to.str("pending").uint(pending).str("letters").uint(letters);
@@ -157,17 +174,19 @@ Result<Bytes> BrokerState::seek(const wire::Admin& admin, std::uint64_t asked, b
   const std::uint64_t position = std::clamp(asked, first_offset_, end);
   const std::uint64_t floor = group.floor();
   Reply reply(group, dry_run, 4);
-  reply.line("goes on from offset " + number(position) + " of " + number(first_offset_) + " to " + number(end) +
-             "; everything below " + number(floor) + " was settled");
+  reply.line("reads on at offset " + number(position) + " (" + kept_text(first_offset_, end) + "; everything below " +
+             number(floor) + " was settled)");
   if (position != asked) {
     reply.line("offset " + number(asked) + " is not kept: the nearest is " + number(position));
   }
   const std::uint64_t unsettled = group.unsettled_below(position);
-  if (unsettled > 0) reply.line("skips up to " + number(unsettled) + " events that are not settled");
+  if (unsettled > 0)
+    reply.line("skips up to " + plural(unsettled, "event") + " that " + are(unsettled) + " not settled");
   const std::uint64_t again = group.settled_from(position, end);
-  if (again > 0) reply.line("delivers again what it wants of " + number(again) + " events that were done with");
-  if (group.pending() > 0) reply.line(number(group.pending()) + " events that are out are taken from their members");
-  if (group.retrying() > 0) reply.line("forgets the attempts of " + number(group.retrying()) + " failed events");
+  if (again > 0) reply.line("delivers again what it wants of " + plural(again, "event") + " that it was done with");
+  if (group.pending() > 0)
+    reply.line("takes " + plural(group.pending(), "event") + " back that " + are(group.pending()) + " out");
+  if (group.retrying() > 0) reply.line("forgets the attempts of " + plural(group.retrying(), "failed event"));
   if (!dry_run) seek_group(group, position, now);
   auto& to = reply.write().str("position").uint(position).str("clamped").boolean(position != asked);
   to.str("floor").uint(floor).str("generation").uint(group.generation() + (dry_run ? 1 : 0));
@@ -194,11 +213,12 @@ Result<Bytes> BrokerState::admin_alter(const wire::Admin& admin, Now now) {
   for (std::string& change : group.settings().changes(*settings)) reply.line(std::move(change));
   const bool expiry_changes = settings->expires_ms != group.settings().expires_ms && settings->expires_ms > 0;
   if (expiry_changes && group.logged_member_count() == 0) {
-    reply.line("it has no member: deleted, unless one comes, when the last one left expires_ms ago");
+    reply.line("has no member: it is deleted when it had none for " + expiry_text(settings->expires_ms) +
+               " of the proxy's running time, at once if it had none for so long already");
   }
   if (dropped) {
-    reply.line("wants " + *dropped + " no more: settles " + number(settles) +
-               " events that wait for a member, and passes over what it has not read yet");
+    reply.line("wants " + *dropped + " no more: settles " + plural(settles, "event") + " that " +
+               (settles == 1 ? "waits" : "wait") + " for a member, and passes over what it has not read yet");
   }
   auto& to = reply.write().str("options");
   settings->options().write(to);
@@ -303,7 +323,8 @@ void BrokerState::finish_search(std::uint64_t id, Result<std::uint64_t> position
   if (session == sessions_.end()) return;  // who asked is gone, and asks again or not
   const bool is_there = groups_.find(search.group) != groups_.end();
   if (!is_there)
-    position = fail(ErrorCode::unknown_group, "group " + search.admin.subject + " was deleted meanwhile");
+    position = fail(ErrorCode::unknown_group,
+                    "group " + search.admin.subject + " was deleted meanwhile; see: spindle groups");
   auto body = position ? seek(search.admin, *position, search.dry_run, now) : Result<Bytes>(fail(position.error()));
   if (!body) return send_error(session->second, search.answers, body.error());
   send(session->second, wire::AdminReply{search.answers, std::move(*body)}, ledger_->decided_batch());

@@ -96,14 +96,16 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     if (auto difference = group->settings().difference(attach.options)) {
       if (!attach.alter) {
         return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference +
-                                                   "; to change it attach with alter, or: spindle group alter");
+                                                   "; to change it: spindle group alter " + attach.group +
+                                                   ", or GroupOptions::alter");
       }
       auto settings = group->settings().altered(attach.options);
       if (!settings) return fail(settings.error());
       alter_group(*group, *settings, now);
     }
   } else {
-    if (!attach.create) return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more)");
+    if (!attach.create)
+      return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more); see: spindle groups");
     if (groups_.size() >= groups_max)
       return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
     auto settings = GroupSettings::with(attach.create_options);

@@ -102,18 +102,19 @@ def a_letter_is_shown_whole(spindle):
 def nothing_is_done_unless_it_is_meant(spindle, program, proxy):
     expect("say which letters" in spindle("dead", "replay", "billing", code=2).stderr, True, "no filter")
     spindle("dead", "replay", "billing", "--all", "--topic", ">", code=2)
-    expect("say --yes" in spindle("dead", "discard", "billing", "--all", code=2).stderr, True, "nobody to ask")
+    expect("needs --yes" in spindle("dead", "discard", "billing", "--all", code=2).stderr, True, "nobody to ask")
     dry = spindle("dead", "discard", "billing", "--topic", "invoices.*", "--dry-run").stdout
-    expect("would discard 3 dead letters of group billing" in dry and "no address" in dry, True, dry)
+    expect("Would be done:\nbilling: discards 3 dead letters\n" in dry and "no address" in dry, True, dry)
     for answer, code in (("n", 2), ("y", 0)):
         ours, theirs = pty.openpty()
         asked = subprocess.Popen([program, "dead", "discard", "billing", "--reason", "order 9999 is", "--proxy",
                                   proxy.control], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         os.write(ours, f"{answer}\n".encode())
         out, err = asked.communicate(timeout=60)
-        expect((asked.returncode, "discard 1 dead letter of group billing? [y/N]" in err), (code, True), err + out)
+        expect((asked.returncode, "Would be done:\nbilling: discards 1 dead letter\nDo that? [y/N]" in err), (code, True), err + out)
         os.close(ours)
         os.close(theirs)
+        expect("not confirmed: nothing changes" in err, answer == "n", err)
         expect(letters_kept(spindle), LETTERS + 3 - (answer == "y"), f"letters after {answer}")
 
 

@@ -28,7 +28,9 @@ def a_paused_group_gives_nothing_until_it_is_resumed(spindle):
     spindle("pub", "pause.me", "--durable", text="1\n2\n")
     expect(data_of(spindle.events("pause.me", "--group", "paused", "--count", 1)), [1], "before the pause")
     dry = spindle("group", "pause", "paused", "--dry-run")
-    expect(("paused: paused:" in dry.stdout, "dry run" in dry.stderr), (True, True), "what a dry run says")
+    expect((dry.stdout, dry.stderr), ("Would be done:\npaused: hands nothing out any more; 0 events that are out may be "
+                                      "settled, and what is not settled is kept\n",
+                                      "spindle: a dry run: nothing changes\n"), "what a dry run says")
     expect(group(spindle, "paused")["paused"], False, "after a dry run")
     spindle("group", "pause", "paused")
     expect(spindle("group", "pause", "paused").stdout, "paused: nothing changes\n", "a second pause")
@@ -47,7 +49,10 @@ def a_seek_needs_yes_and_goes_where_it_is_told(spindle):
     dry = spindle("group", "seek", "sought", events[3]["offset"], "--dry-run").stdout
     expect(group(spindle, "sought"), before, "the group after a dry run")
     done = spindle("group", "seek", "sought", events[3]["offset"], "--yes").stdout
-    expect(done, dry, "what was done is what would have been done")
+    expect("Would be done:\n" + done, dry, "what was done is what would have been done")
+    reads_on, again = done.splitlines()
+    expect((reads_on.startswith(f"sought: reads on at offset {events[3]['offset']} (kept are 0 to "), again),
+           (True, "sought: delivers again what it wants of 2 events that it was done with"), "what it does")
     expect(data_of(spindle.events("seek.me", "--group", "sought", "--count", 2)), [3, 4], "from an offset")
     answer = json.loads(spindle("group", "seek", "sought", "beginning", "--yes", "--json").stdout)
     expect((answer["position"], answer["dry_run"], answer["clamped"]), (0, False, False), "the answer")
@@ -75,7 +80,8 @@ def a_deleted_group_ends_its_members(spindle):
     with spindle.start("sub", "delete.me", "--group", "deleted") as sub:
         sub.wait_for_error("spindle: subscribed")
         spindle("group", "delete", "deleted", code=2)
-        expect("1 members" in spindle("group", "delete", "deleted", "--dry-run").stdout, True, "the dry run")
+        dry = spindle("group", "delete", "deleted", "--dry-run").stdout
+        expect(("tells 1 member, which then ends" in dry, "begins at the beginning" in dry), (True, True), dry)
         spindle("group", "delete", "deleted", "--yes")
         sub.wait_until("the member ends", lambda: sub.process.poll() is not None)
         expect(sub.process.returncode, 1, "the member's exit code")
@@ -84,18 +90,27 @@ def a_deleted_group_ends_its_members(spindle):
     expect("unknown_group" in spindle("group", "delete", "deleted", "--yes", code=1).stderr, True, "deleted again")
 
 
+def answered(spindle, answer, *words):
+    """Runs it with a terminal on which the user types this."""
+    terminal, other = pty.openpty()
+    run = subprocess.Popen(spindle.command(words), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True)
+    os.write(terminal, answer)
+    _, errors = run.communicate(timeout=DEADLINE_S)
+    os.close(other)
+    os.close(terminal)
+    return run.returncode, errors
+
+
 def a_terminal_is_asked(spindle):
     spindle.events("ask.me", "--group", "asked", "--timeout", 0.2)
     for answer, code, left in ((b"n\n", 1, True), (b"y\n", 0, False)):
-        terminal, other = pty.openpty()
-        run = subprocess.Popen(spindle.command(["group", "delete", "asked"]), stdin=other, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-        os.write(terminal, answer)
-        _, errors = run.communicate(timeout=DEADLINE_S)
-        os.close(other)
-        os.close(terminal)
-        expect(run.returncode, code, f"exit code after {answer}; {errors}")
-        expect(b"[y/N]" in errors, True, f"the question in {errors}")
+        got, errors = answered(spindle, answer, "group", "delete", "asked")
+        expect(got, code, f"exit code after {answer}; {errors}")
+        would, question = errors.split("Do that? [y/N] ")
+        expect(would.startswith("Would be done:\nasked: deletes the group, with up to "), True, would)
+        expect("makes a new group asked, which begins at the beginning" in would, True, would)
+        expect(question, "spindle: not confirmed: nothing changes\n" if left else "", f"after {answer}")
         names = [one["name"] for one in json.loads(spindle("groups", "--json").stdout)]
         expect("asked" in names, left, f"whether the group is left after {answer}")
 
@@ -116,6 +131,28 @@ def options_are_altered_only_on_request(spindle):
     wrong = spindle("group", "alter", "altered", "--max-attempts", 0, code=1)
     expect("max_attempts must be between" in wrong.stderr, True, "a value that cannot be")
     spindle("group", "alter", "altered", code=2)
+
+
+def a_group_without_members_is_let_expire_only_when_that_is_confirmed(spindle):
+    spindle.events("expire.me", "--group", "expires", "--expires", 0, "--timeout", 0.2)
+    alter = ("group", "alter", "expires", "--expires")
+    refused = spindle(*alter, "2h", code=2)
+    expect("group alter needs --yes" in refused.stderr, True, refused.stderr)
+    dry = spindle(*alter, "2h", "--dry-run").stdout
+    expect(dry.splitlines()[2:], ["expires: has no member: it is deleted when it had none for 2h of the proxy's running "
+                                  "time, at once if it had none for so long already", "expires: a service that starts again, or spindle sub, then makes a "
+                                  "new group expires, which begins at the beginning of what is kept (unless it asks for "
+                                  "now)"], "what the dry run says")
+    code, errors = answered(spindle, b"n\n", *alter, "2h")
+    expect((code, "is deleted when it had none for 2h" in errors), (1, True), errors)
+    expect(group(spindle, "expires")["options"]["expires_ms"], 0, "not confirmed")
+    spindle(*alter, "2h", "--yes")
+    expect(group(spindle, "expires")["options"]["expires_ms"], 7_200_000, "with --yes")
+    expect(spindle(*alter, "2h").stdout, "expires: nothing changes\n", "as it is")
+    with spindle.start("sub", "expire.me", "--group", "expires") as sub:
+        sub.wait_for_error("spindle: subscribed")
+        spindle(*alter, "3h")
+    spindle(*alter, 0)
 
 
 def a_look_into_a_group_adds_no_pattern(spindle):
@@ -181,7 +218,9 @@ def main():
         spindle = Spindle(spindle_program, proxy)
         for test in (a_paused_group_gives_nothing_until_it_is_resumed, a_seek_needs_yes_and_goes_where_it_is_told,
                      a_time_is_sought, a_deleted_group_ends_its_members, a_terminal_is_asked,
-                     options_are_altered_only_on_request, a_look_into_a_group_adds_no_pattern,
+                     options_are_altered_only_on_request,
+                     a_group_without_members_is_let_expire_only_when_that_is_confirmed,
+                     a_look_into_a_group_adds_no_pattern,
                      a_pattern_is_dropped, a_forgotten_group_expires,
                      everything_is_as_it_was_after_a_restart):
             test(spindle)

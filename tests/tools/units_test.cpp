@@ -17,9 +17,3 @@ TEST_CASE("exact figures are in the largest unit that loses nothing") {
   CHECK(exact_size(3ull << 30) == "3 GiB");
   CHECK(exact_size(1ull << 60) == "1024 PiB");
 }
-
-TEST_CASE("one is not many") {
-  CHECK(plural(0, "event") == "0 events");
-  CHECK(plural(1, "event") == "1 event");
-  CHECK(plural(2, "event") == "2 events");
-}

@@ -1,12 +1,11 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <memory>
 
+#include "spindle/base/concat.hpp"
 #include "spindle/wire/topic.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
+#include "tools/spindle/confirm.hpp"
 #include "tools/spindle/dead_causes.hpp"
 #include "tools/spindle/report.hpp"
 
@@ -61,10 +60,11 @@ struct Options {
 struct Deed {
   const char* verb;
   const char* name;
+  const char* does;
   const char* done;
 };
-constexpr Deed replay{"dead_replay", "replay", "replayed"};
-constexpr Deed discard{"dead_discard", "discard", "discarded"};
+constexpr Deed replay{"dead_replay", "replay", "replays", "replayed"};
+constexpr Deed discard{"dead_discard", "discard", "discards", "discarded"};
 
 void report_unreadable(const std::string& group, const UnreadableLetter& letter) {
   report("group " + group + ": the letter at offset " + std::to_string(letter.offset) +
@@ -72,7 +72,7 @@ void report_unreadable(const std::string& group, const UnreadableLetter& letter)
 }
 
 std::string letters(std::uint64_t count, const std::string& group) {
-  return std::to_string(count) + (count == 1 ? " dead letter" : " dead letters") + " of group " + group;
+  return plural(count, "dead letter") + " of group " + group;
 }
 
 Result<void> print_each(const std::string& group, const LetterPage& page, bool json) {
@@ -136,18 +136,6 @@ int show(const Options& options) {
   return printed ? exit_ok : failed(printed.error());
 }
 
-/// Asks on a terminal; elsewhere only --yes will do.
-bool confirmed(const Options& options, const std::string& what) {
-  if (options.yes) return true;
-  if (::isatty(STDIN_FILENO) == 0) {
-    report("this would " + what + ": say --yes, as nobody can be asked here");
-    return false;
-  }
-  print_error("spindle: " + what + "? [y/N] ");
-  std::string line;
-  return std::getline(std::cin, line) && (line == "y" || line == "Y" || line == "yes");
-}
-
 void report_refused(const std::string& group, const UnreadableLetter& letter) {
   report("group " + group + ": the letter at offset " + std::to_string(letter.offset) +
          " is not replayed: " + letter.why);
@@ -158,11 +146,13 @@ int report_outcome(const Options& options, const Deed& deed, const LetterOutcome
   auto printed = print(std::string(deed.done) + " " + letters(outcome.done, options.group) + "\n");
   if (!printed) return failed(printed.error());
   if (outcome.gone > 0) {
-    report(std::to_string(outcome.gone) + " were dealt with before, by somebody else or in a try that was cut off");
+    report(std::to_string(outcome.gone) + (outcome.gone == 1 ? " was" : " were") +
+           " dealt with before, by somebody else or in a try that was cut off");
   }
   for (const UnreadableLetter& letter : outcome.unreadable) report_refused(options.group, letter);
   if (!outcome.stopped.empty()) report(outcome.stopped);
-  if (outcome.left > 0) report(letters(outcome.left, options.group) + " are still letters");
+  if (outcome.left > 0)
+    report(letters(outcome.left, options.group) + (outcome.left == 1 ? " is" : " are") + " still there");
   return outcome.left > 0 ? exit_failure : exit_ok;
 }
 
@@ -189,12 +179,15 @@ int deal(const Options& options, const Deed& deed) {
     return failed({ErrorCode::not_found, "offset " + std::to_string(*options.filter.offset) +
                                              " is no dead letter of group " + options.group});
   }
-  const std::string what = std::string(deed.name) + " " + letters(offsets.size(), options.group);
+  const std::string what = concat(options.group, ": ", deed.does, " ", plural(offsets.size(), "dead letter"), "\n");
   if (options.dry_run) {
-    auto printed = print((offsets.empty() ? "" : cause_table(causes.all())) + "would " + what + "\n");
+    report("a dry run: nothing changes");
+    auto printed = print((offsets.empty() ? "" : cause_table(causes.all())) + would_be_done(what));
     return printed ? exit_ok : failed(printed.error());
   }
-  if (!offsets.empty() && !confirmed(options, what)) return exit_usage;
+  if (!offsets.empty() && !options.yes) {
+    if (!can_ask(concat("dead ", deed.name)) || !is_confirmed(what)) return exit_usage;
+  }
   auto outcome = deal_with_letters(**client, deed.verb, options.group, offsets);
   if (!outcome) return failed(outcome.error());
   return report_outcome(options, deed, *outcome);

@@ -1,8 +1,6 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 
 #include "spindle/base/duration.hpp"
@@ -12,6 +10,7 @@
 #include "tools/spindle/ask.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
+#include "tools/spindle/confirm.hpp"
 #include "tools/spindle/group_table.hpp"
 #include "tools/spindle/msgpack_to_json.hpp"
 #include "tools/spindle/position.hpp"
@@ -22,7 +21,9 @@ namespace {
 
 constexpr const char* footer =
     "A change is done when the command ends with 0: then it is on the proxy's disk. --dry-run prints what would\n"
-    "change and changes nothing. delete, seek and alter --drop-pattern ask first; scripts give --yes.\n"
+    "change and changes nothing. delete, seek and alter --drop-pattern ask first, and so does alter --expires when "
+    "the\n"
+    "group has no members; scripts give --yes.\n"
     "\n"
     "Examples:\n"
     "  spindle group show billing\n"
@@ -76,7 +77,7 @@ Result<Bytes> arguments_of(const Options& options, bool dry_run) {
   return out;
 }
 
-/// The lines of "changes", each with the group's name before it.
+/// The lines of "changes", each with the group's name before it; empty when nothing changes.
 Result<std::string> changes_text(const Bytes& body, const std::string& name) {
   wire::Values values;
   if (auto read = values.read_whole(body); !read) return fail(read.error());
@@ -92,10 +93,19 @@ Result<std::string> changes_text(const Bytes& body, const std::string& name) {
     }
   }
   if (!at.ok()) return fail(at.error());
-  return text.empty() ? name + ": nothing changes\n" : text;
+  return text;
 }
 
-int print_answer(const Options& options, const Bytes& body) {
+std::string nothing_changes(const std::string& name) { return name + ": nothing changes\n"; }
+
+/// What is to be known of a group that is gone, or will be.
+std::string made_anew(const std::string& name) {
+  return name + ": a service that starts again, or spindle sub, then makes a new group " + name +
+         ", which begins at the beginning of what is kept (unless it asks for now)\n";
+}
+
+/// Says what changes, or would; and `note`, as long as it is not done.
+int print_answer(const Options& options, const Bytes& body, const std::string& note) {
   Bytes text;
   if (options.json) {
     if (auto done = MsgpackToJson().append(text, body); !done) return failed(done.error());
@@ -103,16 +113,39 @@ int print_answer(const Options& options, const Bytes& body) {
   } else {
     auto lines = changes_text(body, options.name);
     if (!lines) return failed(lines.error());
-    text = std::move(*lines);
+    if (options.dry_run) report("a dry run: nothing changes");
+    text = lines->empty() ? nothing_changes(options.name) : options.dry_run ? would_be_done(*lines + note) : *lines;
   }
   auto printed = print(text);
   return printed ? exit_ok : failed(printed.error());
 }
 
-bool is_confirmed() {
-  print_error("Do that? [y/N] ");
-  char answer[16] = "";
-  return std::fgets(answer, sizeof answer, stdin) != nullptr && (answer[0] == 'y' || answer[0] == 'Y');
+/// What a user should know besides before the group is gone for it, now or later; empty when it will not be.
+Result<std::string> gone_note(Client& client, const Options& options) {
+  if (options.verb == "delete") return made_anew(options.name);
+  const auto expires = options.alter.expires_ms;
+  if (options.verb != "alter" || !expires || *expires == 0) return std::string();
+  auto pages = ask_groups(client, options.name);
+  if (!pages) return fail(pages.error());
+  auto groups = read_groups(pages->front());
+  if (!groups) return fail(groups.error());
+  const GroupFigures& group = groups->front();
+  const bool is_so = std::any_of(group.options.begin(), group.options.end(), [&](const auto& option) {
+    return option.first == "expires_ms" && option.second == *expires;
+  });
+  if (is_so || group.member_count > 0) return std::string();
+  return made_anew(options.name);
+}
+
+/// Whether the user wants what the proxy says it would do.
+Result<bool> user_agrees(Client& client, const Options& options, const std::string& note) {
+  auto would = arguments_of(options, true);
+  if (!would) return fail(would.error());
+  auto preview = ask(client, {"group." + options.verb, options.name, std::move(*would)});
+  if (!preview) return fail(preview.error());
+  auto lines = changes_text(*preview, options.name);
+  if (!lines) return fail(lines.error());
+  return lines->empty() || is_confirmed(*lines + note);
 }
 
 int change(const Options& options) {
@@ -120,35 +153,25 @@ int change(const Options& options) {
     report("alter needs an option to change; see: spindle group alter --help");
     return exit_usage;
   }
-  const bool takes_events = options.verb == "delete" || options.verb == "seek" || !options.drop_pattern.empty();
-  const bool asks = takes_events && !options.dry_run && !options.yes;
-  if (asks && ::isatty(STDIN_FILENO) == 0) {
-    report("group " + options.verb + (options.drop_pattern.empty() ? "" : " --drop-pattern") +
-           " needs --yes (or --dry-run) where nobody can be asked");
-    return exit_usage;
-  }
+  const bool may_ask = !options.dry_run && !options.yes;
+  const std::string command = "group " + options.verb + (options.drop_pattern.empty() ? "" : " --drop-pattern");
+  const bool always_asks = options.verb == "delete" || options.verb == "seek" || !options.drop_pattern.empty();
+  if (always_asks && may_ask && !can_ask(command)) return exit_usage;
   auto arguments = arguments_of(options, options.dry_run);
   if (!arguments) return failed(arguments.error());
   auto client = Client::connect(options.proxy, "");
   if (!client) return failed(client.error());
-  const std::string verb = "group." + options.verb;
-  if (asks) {
-    auto would = arguments_of(options, true);
-    if (!would) return failed(would.error());
-    auto preview = ask(**client, {verb, options.name, std::move(*would)});
-    if (!preview) return failed(preview.error());
-    auto lines = changes_text(*preview, options.name);
-    if (!lines) return failed(lines.error());
-    print_error(*lines);
-    if (!is_confirmed()) {
-      report("not confirmed, nothing is changed");
-      return exit_failure;
-    }
+  auto note = gone_note(**client, options);
+  if (!note) return failed(note.error());
+  if (may_ask && (always_asks || !note->empty())) {
+    if (!always_asks && !can_ask(command)) return exit_usage;
+    auto agrees = user_agrees(**client, options, *note);
+    if (!agrees) return failed(agrees.error());
+    if (!*agrees) return exit_failure;
   }
-  auto body = ask(**client, {verb, options.name, std::move(*arguments)});
+  auto body = ask(**client, {"group." + options.verb, options.name, std::move(*arguments)});
   if (!body) return failed(body.error());
-  if (options.dry_run && !options.json) report("a dry run: nothing is changed");
-  return print_answer(options, *body);
+  return print_answer(options, *body, *note);
 }
 
 int show(const Options& options) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "spindle/base/concat.hpp"
 #include "tools/spindle/units.hpp"
 
 namespace spindle::cli {

@@ -4,10 +4,6 @@
 
 namespace spindle::cli {
 
-std::string plural(std::uint64_t count, std::string_view noun) {
-  return std::to_string(count).append(" ").append(noun) + (count == 1 ? "" : "s");
-}
-
 std::string size_text(std::uint64_t bytes) {
   constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   std::size_t unit = 0;

@@ -2,14 +2,10 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace spindle::cli {
 
 // Figures as people read them.
-
-/// "1 event", "2 events".
-std::string plural(std::uint64_t count, std::string_view noun);
 
 /// "3.2 MiB": at a glance.
 std::string size_text(std::uint64_t bytes);

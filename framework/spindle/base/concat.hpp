@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,11 @@ std::string concat(const Parts&... parts) {
   std::string text;
   (detail::append(text, parts), ...);
   return text;
+}
+
+/// "1 event", "2 events".
+inline std::string plural(std::uint64_t count, std::string_view noun) {
+  return concat(count, " ", noun, count == 1 ? "" : "s");
 }
 
 }  // namespace spindle

@@ -197,7 +197,7 @@ TEST_CASE("whoever lets a group without a member expire is told that it may go a
   expires.expires_ms = 60'000;
   REQUIRE(admin.alter("g", expires, true)["changes"] == "[expires_ms: 0 -> 60000]");
   member.send(wire::Detach{1});
-  REQUIRE(admin.alter("g", expires, true)["changes"].find("it has no member: deleted") != std::string::npos);
+  REQUIRE(admin.alter("g", expires, true)["changes"].find("has no member: it is deleted") != std::string::npos);
 }
 
 TEST_CASE("options that contradict one another are refused, so that the same ones always agree with their group") {
