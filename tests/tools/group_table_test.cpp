@@ -54,7 +54,9 @@ TEST_CASE("the details of a group name its options, patterns, members and what n
   GroupFigures group;
   group.name = "billing";
   group.generation = 3;
-  group.options = {{"max_attempts", 8}};
+  group.options = {{"max_attempts", 8},     {"backoff_max_ms", 120'000},        {"ack_deadline_ms", 250},
+                   {"keep_at_most_ms", 0},  {"keep_at_most_bytes", 1ull << 30}, {"expires_ms", 3'600'000},
+                   {"of_later_proxies", 17}};
   group.patterns = {"orders.*"};
   group.by_pattern = {{"orders.*", 2, 4, 9}};
   group.members.push_back({"b/1/0", 1, 2, true, {1'500, 3, 77}});
@@ -66,9 +68,17 @@ TEST_CASE("the details of a group name its options, patterns, members and what n
   const std::string text = group_details(group);
   for (const char* line :
        {"group         billing (generation 3)\n", "state         hands nothing out: paused by an operator\n",
-        "options       max_attempts 8\n", "  orders.*: 2 pending, lag at most 9, 4 that nobody handles\n",
+        "options       as spindle group alter has them\n"
+        "  max-attempts         8\n"
+        "  backoff-max          2 min      (default 1 min)\n"
+        "  ack-deadline         250 ms     (default 30 s)\n"
+        "  keep-at-most         no bound\n"
+        "  keep-at-most-bytes   1 GiB      (default no bound)\n"
+        "  expires              1 h        (default never)\n"
+        "  of_later_proxies     17\n",
+        "  orders.*: 2 pending, lag at most 9, 4 that nobody handles\n",
         "  b/1/0 member 1: 2 pending; the oldest for 1 s, attempt 3, offset 77; its connection is in doubt\n",
-        "  and 1 others\n", "no present member handles: orders.old (4)\n"}) {
+        "  and 1 other\n", "no present member handles: orders.old (4)\n"}) {
     CAPTURE(line, text);
     CHECK(text.find(line) != std::string::npos);
   }

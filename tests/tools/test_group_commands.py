@@ -127,10 +127,30 @@ def options_are_altered_only_on_request(spindle):
     done = spindle("group", "alter", "altered", "--max-attempts", 3, "--backoff-min", "250ms", "--expires", 0)
     expect(done.stdout.splitlines(), ["altered: max_attempts: 8 -> 3", "altered: backoff_min_ms: 1000 -> 250",
                                       "altered: expires_ms: 7200000 -> 0"], "what was changed")
+    spindle("group", "alter", "altered", "--keep-at-most-bytes", "2GiB")
+    expect(group(spindle, "altered")["options"]["keep_at_most_bytes"], 2 << 30, "a size with a unit")
+    spindle("group", "alter", "altered", "--keep-at-most-bytes", 1000)
+    expect(group(spindle, "altered")["options"]["keep_at_most_bytes"], 1000, "a size without one")
+    spindle("group", "alter", "altered", "--keep-at-most-bytes", "big", code=2)
     spindle.events("alter.me", "--group", "altered", "--timeout", 0.2)
     wrong = spindle("group", "alter", "altered", "--max-attempts", 0, code=1)
     expect("max_attempts must be between" in wrong.stderr, True, "a value that cannot be")
     spindle("group", "alter", "altered", code=2)
+
+
+def what_differs_from_the_defaults_is_shown(spindle):
+    spindle.events("plain.topic", "--group", "plain", "--expires", 0, "--timeout", 0.2)
+    shown = spindle("group", "show", "plain").stdout
+    expect("(default" in shown, False, f"a group as it is made:\n{shown}")
+    spindle("group", "alter", "plain", "--max-attempts", 9, "--backoff-min", "2s", "--backoff-max", "5m",
+            "--backoff-factor", 3, "--ack-deadline", "500ms", "--keep-at-most", "1h", "--keep-at-most-bytes", "1GiB",
+            "--expires", "1d", "--yes")
+    shown = spindle("group", "show", "plain").stdout
+    lines = [line.split() for line in shown.splitlines() if "(default" in line]
+    expect([(line[0], " ".join(line[1:line.index("(default")])) for line in lines],
+           [("max-attempts", "9"), ("backoff-min", "2 s"), ("backoff-max", "5 min"), ("backoff-factor", "3"),
+            ("ack-deadline", "500 ms"), ("keep-at-most", "1 h"), ("keep-at-most-bytes", "1 GiB"), ("expires", "1 d")],
+           "all of them")
 
 
 def a_group_without_members_is_let_expire_only_when_that_is_confirmed(spindle):
@@ -218,7 +238,7 @@ def main():
         spindle = Spindle(spindle_program, proxy)
         for test in (a_paused_group_gives_nothing_until_it_is_resumed, a_seek_needs_yes_and_goes_where_it_is_told,
                      a_time_is_sought, a_deleted_group_ends_its_members, a_terminal_is_asked,
-                     options_are_altered_only_on_request,
+                     options_are_altered_only_on_request, what_differs_from_the_defaults_is_shown,
                      a_group_without_members_is_let_expire_only_when_that_is_confirmed,
                      a_look_into_a_group_adds_no_pattern,
                      a_pattern_is_dropped, a_forgotten_group_expires,

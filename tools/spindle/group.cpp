@@ -216,6 +216,15 @@ void add_number(CLI::App& command, const std::string& name, std::optional<std::u
       ->type_name("N");
 }
 
+void add_size(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& into,
+              const std::string& help) {
+  command
+      .add_option_function<std::uint64_t>(
+          name, [&into](std::uint64_t bytes) { into = bytes; }, help)
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false).description(""));
+}
+
 CLI::App& add_verb(CLI::App& group, const std::string& verb, const std::string& help,
                    const std::shared_ptr<Options>& options, Action& chosen) {
   CLI::App& command = *group.add_subcommand(verb, help);
@@ -239,7 +248,8 @@ void add_alter(CLI::App& group, const std::shared_ptr<Options>& options, Action&
   add_number(alter, "--backoff-factor", to.backoff_factor, "How much longer each further wait is");
   add_ms(alter, "--ack-deadline", to.ack_deadline_ms, "How long one delivery may take");
   add_ms(alter, "--keep-at-most", to.keep_at_most_ms, "Events that are older may be lost to the group; 0: never");
-  add_number(alter, "--keep-at-most-bytes", to.keep_at_most_bytes, "So may those with so much log behind them");
+  add_size(alter, "--keep-at-most-bytes", to.keep_at_most_bytes,
+           "So may those with so much log behind them, as 512MiB; 0: never");
   add_ms(alter, "--expires", to.expires_ms, "Delete it when it had no member for so long; 0: never");
   alter
       .add_option("--drop-pattern", options->drop_pattern,

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "spindle/base/concat.hpp"
+#include "tools/spindle/group_option_lines.hpp"
 #include "tools/spindle/units.hpp"
 
 namespace spindle::cli {
@@ -88,16 +89,8 @@ void append_members(std::string& out, const GroupFigures& group) {
            " pending" + oldest_text(member.oldest) + (member.suspended ? "; its connection is in doubt" : "") + "\n";
   }
   if (group.member_count > group.members.size()) {
-    out += "  and " + std::to_string(group.member_count - group.members.size()) + " others\n";
+    out += "  and " + plural(group.member_count - group.members.size(), "other") + "\n";
   }
-}
-
-void append_options(std::string& out, const GroupFigures& group) {
-  std::string options;
-  for (const auto& [name, value] : group.options) {
-    options += (options.empty() ? "" : ", ") + name + " " + std::to_string(value);
-  }
-  append_line(out, "options", options);
 }
 
 }  // namespace
@@ -147,7 +140,8 @@ std::string group_details(const GroupFigures& group) {
   append_line(out, "keeps",
               size_text(group.keeps_bytes) + " from offset " + std::to_string(group.keeps_from) +
                   (group.keeps_oldest.empty() ? "" : ", the oldest part: " + group.keeps_oldest));
-  append_options(out, group);
+  append_line(out, "options", "as spindle group alter has them");
+  out += group_option_lines(group.options);
   append_line(out, "patterns", std::to_string(group.patterns.size()));
   for (const GroupFigures::ByPattern& of : group.by_pattern) {
     out += "  " + of.pattern + ": " + std::to_string(of.pending) + " pending, lag at most " + std::to_string(of.lag) +
