@@ -96,7 +96,13 @@ def a_letter_is_shown_whole(spindle):
            ("billing", {"n": 77}, "order 77 is odd", "orders.placed", 1), "the letter")
     expect(shown["attributes"]["deadid"], letter["deadid"], "its attributes")
     expect(isinstance(shown["key"], int), True, "its key's hash")
-    expect("is no dead letter" in spindle("dead", "show", "billing", 5, code=1).stderr, True, "an event")
+    line = spindle("dead", "list", "billing", "--each", "--reason", "order 77 is").stdout
+    expect(line.split()[:4], ["billing", str(letter["offset"]), "of", str(letter["deadoffset"])], "its line")
+    event = spindle("dead", "show", "billing", letter["deadoffset"], code=1).stderr
+    expect(f"offset {letter['deadoffset']} is the event itself; its dead letter is at {letter['offset']}: spindle dead "
+           f"show billing {letter['offset']}\n" in event, True, event)
+    none = spindle("dead", "show", "billing", 10**9, code=1).stderr
+    expect("is no dead letter of group billing; see: spindle dead list billing --each" in none, True, none)
 
 
 def nothing_is_done_unless_it_is_meant(spindle, program, proxy):

@@ -81,8 +81,8 @@ Result<void> print_each(const std::string& group, const LetterPage& page, bool j
     if (json) {
       append_letter(out, group, letter);
     } else {
-      out += group + "  " + std::to_string(letter.offset) + "  " + second_of(letter.time_ns) + "  " + letter.topic +
-             "  " + letter.reason + "\n";
+      out += concat(group, "  ", letter.offset, "  of ", letter.origin, "  ", second_of(letter.time_ns), "  ",
+                    letter.topic, "  ", letter.reason, "\n");
     }
   }
   return print(out);
@@ -211,7 +211,8 @@ void add_list(CLI::App& dead, Action& chosen) {
   command.footer(list_footer);
   command.add_option("GROUP", options->group, "Only those of this group");
   add_filters(command, *options);
-  command.add_flag("--each", options->each, "A line for each letter: group, offset, time, topic, reason");
+  command.add_flag("--each", options->each,
+                   "A line for each letter: group, offset, that of its event, time, topic, reason");
   command.add_flag("--json", options->json, "As a JSON array; with --each an object on each line");
   add_proxy_options(command, options->proxy);
   command.callback([options, &chosen] { chosen = [options] { return list(*options); }; });

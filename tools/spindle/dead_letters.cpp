@@ -173,6 +173,29 @@ Result<void> list_letters(Client& client, const std::string& group, const Letter
   }
 }
 
+namespace {
+
+/// Why there is no letter at this offset; an event's offset is what people have at hand, and its letter has another.
+Error no_letter(Client& client, const std::string& group, std::uint64_t offset) {
+  std::optional<std::uint64_t> letter;
+  auto listed = list_letters(client, group, {}, [&](const LetterPage& page) -> Result<void> {
+    for (const Letter& one : page.letters) {
+      if (one.origin == offset) letter = one.offset;
+    }
+    return {};
+  });
+  if (!listed) return listed.error();
+  const std::string at = "offset " + std::to_string(offset);
+  if (!letter) {
+    return {ErrorCode::not_found,
+            at + " is no dead letter of group " + group + "; see: spindle dead list " + group + " --each"};
+  }
+  return {ErrorCode::not_found, at + " is the event itself; its dead letter is at " + std::to_string(*letter) +
+                                    ": spindle dead show " + group + " " + std::to_string(*letter)};
+}
+
+}  // namespace
+
 Result<Bytes> letter_as_json(Client& client, const std::string& group, std::uint64_t offset) {
   auto body = ask(client, {"dead", group, list_arguments({}, offset, 1, true)});
   if (!body) return fail(body.error());
@@ -182,8 +205,7 @@ Result<Bytes> letter_as_json(Client& client, const std::string& group, std::uint
     return fail(ErrorCode::corrupt, page->unreadable.front().why);
   }
   if (page->letters.empty() || page->letters.front().offset != offset) {
-    return fail(ErrorCode::not_found, "offset " + std::to_string(offset) + " is no dead letter of group " + group +
-                                          "; see: spindle dead list " + group + " --each");
+    return fail(no_letter(client, group, offset));
   }
   auto letter = first_letter(*body);
   if (!letter) return fail(letter.error());

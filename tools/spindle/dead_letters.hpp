@@ -56,7 +56,8 @@ Result<LetterPage> read_letters(BytesView body);
 Result<void> list_letters(Client& client, const std::string& group, const LetterFilter& filter,
                           const std::function<Result<void>(const LetterPage&)>& use);
 
-/// One letter with its event, as a JSON object and a line end. not_found: there is none at that offset.
+/// One letter with its event, as a JSON object and a line end. not_found: there is none at that offset;
+/// the text names the letter of the event that is.
 Result<Bytes> letter_as_json(Client& client, const std::string& group, std::uint64_t offset);
 /// The same of what a list has of a letter.
 void append_letter(Bytes& out, const std::string& group, const Letter& letter);
