@@ -135,8 +135,10 @@ Result<Bytes> BrokerState::admin_delete(const wire::Admin& admin, Now now) {
   const std::uint64_t pending = group.pending();
   const std::uint64_t letters = group.letters();
   Reply reply(group, arguments->dry_run, 4);
-  reply.line("deletes the group, with up to " + plural(lag, "event") + " that it was not handed yet and " +
-             number(pending) + " that " + are(pending) + " out");
+  const bool idle = lag == 0 && pending == 0;
+  reply.line(idle ? "deletes the group, for which nothing waits"
+                  : "deletes the group, with up to " + plural(lag, "event") + " that it was not handed yet and " +
+                        number(pending) + " that " + are(pending) + " out");
   if (group.member_count() > 0)
     reply.line("tells " + plural(group.member_count(), "member") + ", which then " +
                (group.member_count() == 1 ? "ends" : "end"));

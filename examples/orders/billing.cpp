@@ -36,7 +36,7 @@ class Billing final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) try {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   orders::Ledger ledger(orders::text_flag(argc, argv, "--ledger", usage));
   spindle::Service service("billing", options);
   service.add<Billing>(ledger);

@@ -34,7 +34,7 @@ class Notification final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) try {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   orders::Ledger mails(orders::text_flag(argc, argv, "--mails", usage));
   spindle::Service service("notification", options);
   service.add<Notification>(mails);

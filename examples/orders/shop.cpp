@@ -61,7 +61,7 @@ spindle::Result<void> place_all(spindle::Service& service, const std::vector<ord
 }
 
 int main(int argc, char** argv) try {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   const auto all = orders::read_order_file(orders::text_flag(argc, argv, "--orders", usage));
   const int rate = orders::number_flag(argc, argv, "--rate", 1'000'000, usage);
 

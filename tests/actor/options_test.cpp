@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <functional>
 #include <vector>
 
 #include "spindle/actor/options.hpp"
@@ -16,19 +17,28 @@ Options parse(std::vector<const char*> arguments) {
   return parse_options(static_cast<int>(arguments.size()), arguments.data());
 }
 
+Options parse_with_usage(std::vector<const char*> arguments, OwnArguments own) {
+  arguments.insert(arguments.begin(), "program");
+  return parse_options(static_cast<int>(arguments.size()), arguments.data(), "usage: program", own);
+}
+
 /// In a process of its own, with nothing printed.
-int exit_code_of(std::vector<const char*> arguments) {
+int exit_code_of(const std::function<void()>& parse) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (std::freopen("/dev/null", "w", stderr) == nullptr || std::freopen("/dev/null", "w", stdout) == nullptr) {
       ::_exit(99);
     }
-    (void)parse(std::move(arguments));
+    parse();
     ::_exit(42);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
   return WEXITSTATUS(status);
+}
+
+int exit_code_of(const std::vector<const char*>& arguments) {
+  return exit_code_of([&] { (void)parse(arguments); });
 }
 
 }  // namespace
@@ -57,4 +67,20 @@ TEST_CASE("a wrong value ends the program with exit code 2, and help with 0") {
   CHECK(exit_code_of({"--log-level", "loud"}) == 2);
   CHECK(exit_code_of({"--spindle-help"}) == 0);
   CHECK(exit_code_of({"--unknown"}) == 42);
+}
+
+TEST_CASE("a flag that nobody knows is an error, unless the program has its own") {
+  const auto exit_code = [](const std::vector<const char*>& arguments, OwnArguments own) {
+    return exit_code_of([&] { (void)parse_with_usage(arguments, own); });
+  };
+  for (const char* unknown : {"--unknown", "-v", "argument"}) {
+    CAPTURE(unknown);
+    CHECK(exit_code({unknown}, OwnArguments::none) == 2);
+    CHECK(exit_code({"--log-level", "info", unknown}, OwnArguments::none) == 2);
+    CHECK(exit_code({unknown}, OwnArguments::some) == 42);
+    CHECK(parse_with_usage({"--log-level", "info", unknown}, OwnArguments::some).rest ==
+          std::vector<std::string>{unknown});
+  }
+  CHECK(exit_code({"--log-level", "info"}, OwnArguments::none) == 42);
+  CHECK(exit_code({"--help"}, OwnArguments::none) == 0);
 }

@@ -547,7 +547,7 @@ TEST_CASE("a proxy without a spool refuses groups, and the service says so and e
   const auto ended = service.wait_until_ready(0s);
   REQUIRE_FALSE(ended);
   CHECK(ended.error().code == ErrorCode::no_spool);
-  CHECK(ended.error().text.find("group pongers") == 0);
+  CHECK(ended.error().text.find("group pongers: ") == 0);
 
   Service live("live", options);
   start(live);
@@ -569,7 +569,9 @@ TEST_CASE("a group with other options ends the service with code 1") {
   Service second("second", site.options());
   second.add<Custom>(member(4));
   CHECK(second.run() == 1);
-  CHECK(second.wait_until_ready(0s).error().code == ErrorCode::group_mismatch);
+  const Error why = second.wait_until_ready(0s).error();
+  CHECK(why.code == ErrorCode::group_mismatch);
+  CHECK(why.text.starts_with("group g: max_attempts is 3, not 4; "));
   CHECK(stop(first) == 0);
 }
 
@@ -620,7 +622,7 @@ TEST_CASE("a service whose group is deleted ends with that reason and code 1") {
   const auto ended = service.wait_until_ready(0s);
   REQUIRE_FALSE(ended);
   CHECK(ended.error().code == ErrorCode::group_deleted);
-  CHECK(ended.error().text.find("group pongers") == 0);
+  CHECK(ended.error().text == "group pongers was deleted (by an operator)");
 }
 
 TEST_CASE("when one worker fails the whole service ends, whichever it is") {

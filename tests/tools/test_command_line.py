@@ -132,7 +132,12 @@ def groups_are_listed(spindle):
     (row,) = [row.split() for row in rows if row.startswith("listed ")]
     expect((row[1], row[2], row[4], row[6]), ("list.me", "0", "0", "0"), "the group's line")
     expect(int(row[3]) >= 2, True, "its lag")
-    expect("no group nobody" in spindle("groups", "nobody", code=1).stderr, True, "the error for no group")
+    for words in (("groups", "nobody"), ("group", "show", "nobody"), ("group", "pause", "nobody"),
+                  ("group", "alter", "nobody", "--expires", "1h", "--yes"), ("group", "delete", "nobody", "--yes"),
+                  ("group", "seek", "nobody", "1h", "--yes"), ("dead", "list", "nobody"), ("dead", "show", "nobody", 1),
+                  ("dead", "discard", "nobody", "--offset", 1, "--yes")):
+        expect(spindle(*words, code=1).stderr, "spindle: unknown_group: there is no group nobody; see: spindle groups\n",
+               f"the error of {words}")
 
 
 def wrong_use_is_explained(spindle):
@@ -142,6 +147,15 @@ def wrong_use_is_explained(spindle):
         done = subprocess.run([spindle.program, *words], capture_output=True, text=True, timeout=60)
         expect((done.returncode, done.stdout), (2, ""), f"exit code and output of {words}")
         expect(done.stderr.startswith("spindle: "), True, f"the error of {words}: {done.stderr!r}")
+    for words, first, hint in (
+            (["frobnicate", "--hard"], 'there is no command "spindle frobnicate"', "spindle"),
+            (["group", "frobnicate"], 'there is no command "spindle group frobnicate"', "spindle group"),
+            (["group", "alter", "g", "--max-attempts", "x"], "", "spindle group alter"), (["pub"], "", "spindle pub"),
+            (["groups", "--bogus"], "", "spindle groups"), (["--bogus"], "", "spindle"), ([], "", "spindle")):
+        done = subprocess.run([spindle.program, *words], capture_output=True, text=True, timeout=60)
+        lines = done.stderr.splitlines()
+        expect((done.returncode, len(lines), lines[0].startswith(f"spindle: {first}"), lines[-1]),
+               (2, 2, True, f"Try: {hint} --help"), f"what is said of {words}: {done.stderr!r}")
     shown = subprocess.run([spindle.program, "--help"], capture_output=True, text=True, timeout=60)
     expect((shown.returncode, "Examples:" in shown.stdout), (0, True), "--help")
 

@@ -111,6 +111,8 @@ def nothing_is_done_unless_it_is_meant(spindle, program, proxy):
     expect("needs --yes" in spindle("dead", "discard", "billing", "--all", code=2).stderr, True, "nobody to ask")
     dry = spindle("dead", "discard", "billing", "--topic", "invoices.*", "--dry-run").stdout
     expect("Would be done:\nbilling: discards 3 dead letters\n" in dry and "no address" in dry, True, dry)
+    none = spindle("dead", "discard", "billing", "--topic", "no.such", "--dry-run").stdout
+    expect(none, "billing: nothing changes\n", "no letters")
     for answer, code in (("n", 2), ("y", 0)):
         ours, theirs = pty.openpty()
         asked = subprocess.Popen([program, "dead", "discard", "billing", "--reason", "order 9999 is", "--proxy",

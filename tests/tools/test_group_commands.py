@@ -108,7 +108,7 @@ def a_terminal_is_asked(spindle):
         got, errors = answered(spindle, answer, "group", "delete", "asked")
         expect(got, code, f"exit code after {answer}; {errors}")
         would, question = errors.split("Do that? [y/N] ")
-        expect(would.startswith("Would be done:\nasked: deletes the group, with up to "), True, would)
+        expect(would.startswith("Would be done:\nasked: deletes the group, "), True, would)
         expect("makes a new group asked, which begins at the beginning" in would, True, would)
         expect(question, "spindle: not confirmed: nothing changes\n" if left else "", f"after {answer}")
         names = [one["name"] for one in json.loads(spindle("groups", "--json").stdout)]

@@ -182,7 +182,8 @@ int deal(const Options& options, const Deed& deed) {
   const std::string what = concat(options.group, ": ", deed.does, " ", plural(offsets.size(), "dead letter"), "\n");
   if (options.dry_run) {
     report("a dry run: nothing changes");
-    auto printed = print((offsets.empty() ? "" : cause_table(causes.all())) + would_be_done(what));
+    auto printed = print(offsets.empty() ? options.group + ": nothing changes\n"
+                                         : cause_table(causes.all()) + would_be_done(what));
     return printed ? exit_ok : failed(printed.error());
   }
   if (!offsets.empty() && !options.yes) {

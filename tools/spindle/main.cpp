@@ -41,6 +41,28 @@ constexpr const char* footer =
     "Exit codes: 0 done; 1 failed, as the line on standard error says; 2 a wrong option or input line;\n"
     "            3 the --timeout passed first.";
 
+/// The command whose words were read, as far as they were: "spindle group alter".
+std::pair<const CLI::App*, std::string> command_read(const CLI::App& app) {
+  const CLI::App* at = &app;
+  std::string words = app.get_name();
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    words += " " + at->get_name();
+  }
+  return {at, words};
+}
+
+int explain(const CLI::App& app, const CLI::Error& wrong) {
+  const auto [command, words] = command_read(app);
+  std::string what = wrong.what();
+  const auto rest = command->remaining();
+  if (command->get_require_subcommand_min() > 0 && !rest.empty() && rest.front().front() != '-') {
+    what = "there is no command \"" + words + " " + rest.front() + "\"";
+  }
+  std::fprintf(stderr, "spindle: %s\nTry: %s --help\n", what.c_str(), words.c_str());
+  return exit_usage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{description, "spindle"};
   app.footer(footer);
@@ -62,8 +84,7 @@ int run(int argc, char** argv) {
     std::fputs(out.str().c_str(), stdout);
     return exit_ok;
   } catch (const CLI::Error& wrong) {
-    std::fprintf(stderr, "spindle: %s\nTry: spindle --help\n", wrong.what());
-    return exit_usage;
+    return explain(app, wrong);
   }
   return chosen();
 }

@@ -185,8 +185,9 @@ class DurablePublisher {
   int give_up_halted() {
     std::uint64_t events = 0;
     for (const Commit& commit : commits_) events += commit.fate ? 0 : commit.events;
-    return failed({ErrorCode::closed, "interrupted while the proxy stores nothing: the last " +
-                                          std::to_string(events) + " events were not stored; publish them again"});
+    const std::string last = events == 1 ? "event was" : std::to_string(events) + " events were";
+    return failed({ErrorCode::closed, "interrupted while the proxy stores nothing: the last " + last +
+                                          " not stored; publish again what is missing"});
   }
 
   int exit_code() const {

@@ -41,6 +41,7 @@ int failed(const Error& error) {
 Result<void> print(BytesView text) {
   const int wrong = write_all(STDOUT_FILENO, text);
   if (wrong == 0) return {};
+  if (wrong == EPIPE) return fail(ErrorCode::closed, "nobody reads standard output any more");
   return fail(ErrorCode::io_error, "cannot write to standard output: " + std::generic_category().message(wrong));
 }
 

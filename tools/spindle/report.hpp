@@ -15,7 +15,7 @@ void print_error(std::string_view text);
 /// The same as report, of an error, and exit_failure for the caller to return.
 int failed(const Error& error);
 
-/// Writes all of it to standard output at once, past any buffer; io_error says why not (its reader may be gone).
+/// Writes all of it to standard output at once, past any buffer; errors: closed (its reader is gone), io_error.
 Result<void> print(BytesView text);
 
 }  // namespace spindle::cli

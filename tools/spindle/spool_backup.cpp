@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "spindle/base/concat.hpp"
 #include "spindle/spool/backup.hpp"
 #include "tools/spindle/report.hpp"
 #include "tools/spindle/spool.hpp"
@@ -33,8 +34,8 @@ int run(const Options& options) {
   auto made = spool::backup(posix_files(), options.directory, options.to);
   if (!made) return failed(made.error());
   const std::string text = "spool " + made->spool_id + ", offsets " + std::to_string(made->first_offset) + " to " +
-                           std::to_string(made->next_offset) + " in " + std::to_string(made->segments) +
-                           " segments, " + std::to_string(made->linked) + " of them linked: " + options.to + "\n";
+                           std::to_string(made->next_offset) + " in " + plural(made->segments, "segment") + ", " +
+                           std::to_string(made->linked) + " of them linked: " + options.to + "\n";
   auto printed = print(text);
   return printed ? exit_ok : failed(printed.error());
 }

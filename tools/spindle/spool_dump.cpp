@@ -26,7 +26,7 @@ constexpr const char* footer =
     "  spindle spool dump /var/lib/spindle --topic 'orders.>' | jq .data\n"
     "  spindle spool dump /var/lib/spindle --from 48123 --json\n"
     "\n"
-    "Exit codes: 0 all was printed, 1 something is damaged or cannot be read.";
+    "Exit codes: 0 all was printed, 1 something is damaged or cannot be read, or nobody reads any more.";
 
 /// What is collected before it is written.
 constexpr std::size_t output_bytes = 64 * 1024;
@@ -221,7 +221,10 @@ Result<void> Dump::flush(std::size_t from_bytes) {
 
 int run(const Options& options) {
   Dump dump(options);
-  if (auto done = dump.run(); !done) return failed(done.error());
+  if (auto done = dump.run(); !done) {
+    const bool reader_left = done.error().code == ErrorCode::closed;  // as head does: it has seen enough
+    return reader_left ? exit_failure : failed(done.error());
+  }
   return dump.damaged() ? exit_failure : exit_ok;
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "spindle/base/concat.hpp"
 #include "spindle/spool/log_end.hpp"
 #include "tools/spindle/event_line.hpp"
 #include "tools/spindle/msgpack_to_json.hpp"
@@ -65,14 +66,13 @@ const char* state_of(const spool::Segment& segment, bool newest) {
 Bytes text_of(const Info& info) {
   const auto& segments = info.chain.segments;
   const spool::SegmentHeader& newest = segments.back().header;
-  Bytes out = "spool        " + newest.spool_id + "\nincarnation  " + std::to_string(newest.incarnation) +
-              (newest.copy ? " (a copy: whoever goes on takes a new one)" : "") + "\nformat       version " +
-              std::to_string(spool::format_version) + "\noffsets      " +
-              std::to_string(segments.front().header.first_offset) + " to " +
-              std::to_string(segments.back().next_offset) + ", " +
-              std::to_string(segments.back().next_offset - segments.front().header.first_offset) +
-              " events\nbytes        " + std::to_string(bytes_of(info.chain)) + " in " +
-              std::to_string(segments.size()) + " segments\nlast commit  ";
+  Bytes out =
+      "spool        " + newest.spool_id + "\nincarnation  " + std::to_string(newest.incarnation) +
+      (newest.copy ? " (a copy: whoever goes on takes a new one)" : "") + "\nformat       version " +
+      std::to_string(spool::format_version) + "\noffsets      " +
+      std::to_string(segments.front().header.first_offset) + " to " + std::to_string(segments.back().next_offset) +
+      ", " + plural(segments.back().next_offset - segments.front().header.first_offset, "event") + "\nbytes        " +
+      std::to_string(bytes_of(info.chain)) + " in " + plural(segments.size(), "segment") + "\nlast commit  ";
   append_time(out, info.end.time_ns);
   out += "\n\nSERIAL                  FROM                    TO         BYTES  BEGUN\n";
   for (const spool::Segment& segment : segments) {

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "spindle/base/concat.hpp"
 #include "spindle/spool/verify.hpp"
 #include "tools/spindle/report.hpp"
 #include "tools/spindle/spool.hpp"
@@ -23,9 +24,8 @@ struct Options {
 };
 
 std::string summary(const spool::Verified& verified) {
-  std::string text = std::to_string(verified.segments) + " segments, " + std::to_string(verified.records) +
-                     " records, " + std::to_string(verified.events) + " events, " + std::to_string(verified.bytes) +
-                     " bytes: ";
+  std::string text = plural(verified.segments, "segment") + ", " + plural(verified.records, "record") + ", " +
+                     plural(verified.events, "event") + ", " + plural(verified.bytes, "byte") + ": ";
   text += verified.damages == 0 ? "nothing is damaged" : std::to_string(verified.damages) + " damaged";
   if (verified.torn) text += " (behind the end stands a batch that is being written, or never was whole)";
   return text + "\n";

@@ -2,6 +2,7 @@
 #include <utility>
 #include <vector>
 
+#include "spindle/base/concat.hpp"
 #include "tools/spindle/ask.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
@@ -149,7 +150,7 @@ class GroupSubscriber {
 
   void tell_late(std::uint64_t count) {
     late_ += count;
-    report(std::to_string(count) + " printed event(s) could not be acknowledged in time and will be delivered again");
+    report(plural(count, "printed event") + " could not be acknowledged in time and will be delivered again");
   }
 
   /// Says the credit again, as PROTOCOL.md advises: it renews the lease, and finds out if the session is gone.

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "spindle/base/concat.hpp"
 #include "spindle/wire/topic.hpp"
 #include "tools/spindle/client.hpp"
 #include "tools/spindle/command.hpp"
@@ -70,8 +71,8 @@ class LiveSubscriber {
     }
     const auto& packet = std::get<wire::Packet>(message.content);
     if (message.missed > 0) {
-      report("missed " + std::to_string(message.missed) + (message.missed == 1 ? " event of " : " events of ") +
-             std::string(message.topic_name()) + " from " + std::string(packet.header().source));
+      report("missed " + plural(message.missed, "event") + " of " + std::string(message.topic_name()) + " from " +
+             std::string(packet.header().source));
     }
     PacketLines lines(message.topic_name(), packet, std::nullopt);
     std::uint64_t index = 0;

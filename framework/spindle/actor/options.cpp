@@ -19,10 +19,12 @@ std::string check_instance(const std::string& text) {
 
 }  // namespace
 
-Options parse_options(int argc, const char* const* argv, const std::string& usage) {
+Options parse_options(int argc, const char* const* argv) { return parse_options(argc, argv, "", OwnArguments::some); }
+
+Options parse_options(int argc, const char* const* argv, const std::string& usage, OwnArguments own) {
   Options options;
   CLI::App app(usage.empty() ? "The flags of a Spindle service." : usage);
-  app.allow_extras();
+  app.allow_extras(own == OwnArguments::some);
   app.set_help_flag(usage.empty() ? "--spindle-help" : "-h,--help", "Print this help and exit");
   app.add_option("--proxy", options.proxy, "The proxy's control port")
       ->envname("SPINDLE_PROXY")

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,23 @@ struct Options {
   std::chrono::milliseconds drain = std::chrono::seconds(5);
   /// A handler that runs longer is named in the log while it still runs.
   std::chrono::milliseconds slow_turn = std::chrono::seconds(1);
-  /// What parse_options left to the program: its own flags and arguments, in order.
+  /// What parse_options left to a program that has flags and arguments of its own, in order.
   std::vector<std::string> rest = {};
 };
 
-/// Reads --proxy, --instance, --log-level and SPINDLE_PROXY; every other flag and argument is left in Options::rest.
-/// A wrong value ends the program with exit code 2 and says why. With a `usage` text, --help prints it with these
-/// flags and ends the program; without one, --help is the program's own and --spindle-help lists the flags.
-Options parse_options(int argc, const char* const* argv, const std::string& usage = {});
+/// Whether a program has flags and arguments besides Spindle's.
+enum class OwnArguments : std::uint8_t {
+  none,  ///< what Spindle does not know is a mistake
+  some,  ///< it is left in Options::rest, for the program
+};
+
+/// Reads --proxy, --instance, --log-level and SPINDLE_PROXY, for programs that have flags and arguments of their own:
+/// all others are left in Options::rest. --help is the program's own; --spindle-help lists these. A wrong value ends
+/// the program with exit code 2 and says why.
+Options parse_options(int argc, const char* const* argv);
+/// The same, and --help prints `usage` with these flags and ends the program. Other flags and arguments end it with
+/// exit code 2, unless the program says that it has `own` ones.
+Options parse_options(int argc, const char* const* argv, const std::string& usage,
+                      OwnArguments own = OwnArguments::none);
 
 }  // namespace spindle

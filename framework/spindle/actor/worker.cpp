@@ -124,7 +124,7 @@ void Worker::handle(transport::SessionEvent& event) {
     session_.store(0, std::memory_order_relaxed);
     // What ends for good says why itself.
     if (!link_->session().failed()) {
-      log::warn(concat("connection to ", settings_.proxy, " lost: ", lost->why.text, "; reconnecting"));
+      log::warn(concat("lost the proxy at ", settings_.proxy, ", trying again: ", lost->why.text));
     }
   } else if (auto* halted = std::get_if<ev::Halted>(&event)) {
     log::warn(concat("the proxy takes no events for now: ", halted->why.message()));
@@ -167,7 +167,9 @@ void Worker::open_live_path(const wire::Welcome& welcome) {
 
 void Worker::on_attach_refused(std::uint64_t member, const Error& why) {
   for (const Runtime::Group& group : runtime_.groups()) {
-    if (group.member == member) return fail_with({why.code, concat("group ", group.name, ": ", why.text)});
+    if (group.member != member) continue;
+    const std::string name = concat("group ", group.name);
+    return fail_with({why.code, why.text.starts_with(name) ? why.text : concat(name, ": ", why.text)});
   }
   fail_with(why);
 }

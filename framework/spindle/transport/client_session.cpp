@@ -14,14 +14,14 @@ ClientSession::ClientSession(SessionOptions options)
 
 void ClientSession::connected(Instant now) {
   if (state_ == State::closed) return;
-  end_session({ErrorCode::unavailable, "the connection to the proxy was made anew"}, State::offline);
+  end_session({ErrorCode::unavailable, "the connection was made anew"}, State::offline);
   quiet_since_ = now;
   say_hello();
 }
 
 void ClientSession::disconnected(Instant) {
   if (state_ == State::closed) return;
-  end_session({ErrorCode::unavailable, "the connection to the proxy is down; trying again"}, State::offline);
+  end_session({ErrorCode::unavailable, "the connection is down"}, State::offline);
 }
 
 void ClientSession::say_hello() {

@@ -59,7 +59,7 @@ class Stage final : public spindle::Actor {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   const std::string name = options.rest.size() == 1 ? options.rest[0] : "";
   if (name != "orders" && name != "billing" && name != "shipping") {
     std::cerr << "usage: " << usage << std::endl;

@@ -32,7 +32,7 @@ class Stage final : public spindle::Actor {
 };
 
 int main(int argc, char** argv) {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   const std::string stage = options.rest.size() == 1 ? options.rest[0] : "";
   if (stage != "1" && stage != "2" && stage != "3") {
     std::cerr << "usage: " << usage << std::endl;

@@ -27,7 +27,7 @@ def main(proxy_program, spindle_program):
             pub.wait_for_error("stores nothing for now")
             pub.process.send_signal(signal.SIGTERM)
             expect(pub.process.wait(timeout=30), 1, "exit code")
-            expect("the last 1 events were not stored" in pub.errors(), True, f"what it says:\n{pub.errors()}")
+            expect("the last event was not stored" in pub.errors(), True, f"what it says:\n{pub.errors()}")
         proxy.stop()
 
 

@@ -62,7 +62,7 @@ class Member final : public spindle::Actor {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const spindle::Options options = spindle::parse_options(argc, argv, usage);
+  const spindle::Options options = spindle::parse_options(argc, argv, usage, spindle::OwnArguments::some);
   if (options.rest.size() < 2 || options.rest.size() > 3) {
     std::cerr << "usage: " << usage << std::endl;
     return 2;
