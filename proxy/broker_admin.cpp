@@ -141,8 +141,7 @@ void BrokerState::write_figures(const Group& group, bool is_pin, Bytes& out, Now
   to.str("dead").uint(group.dead()).str("letters").uint(group.letters());
   to.str("position").uint(group.position()).str("floor").uint(group.floor()).str("end").uint(end);
   write_losses(to, group);
-  to.str("keeps_from").uint(group.needs_from()).str("keeps_bytes");
-  to.uint(ledger_->has_log() ? retention_.bytes_from_offset(group.needs_from()) : 0);
+  to.str("keeps_from").uint(group.needs_from()).str("keeps_bytes").uint(kept_bytes(group));
   to.str("keeps_oldest");
   is_pin ? to.str(group.needs_why()) : to.nil();
   to.str("stalled");

@@ -125,10 +125,16 @@ void BrokerState::note_pinned(const Group& group, const Retention::Kept& segment
             "), but " + pins(group));
 }
 
+/// Of the segments that the group keeps: whole ones, for no part of one is ever deleted, the newest as far as it is
+/// written.
+std::uint64_t BrokerState::kept_bytes(const Group& group) const {
+  if (!ledger_->has_log() || group.needs_from() >= ledger_->next_offset()) return 0;
+  return retention_.bytes_from_offset(group.needs_from()) + ledger_->appended_bytes();
+}
+
 /// For people: which group, from where on, why, and how much that is.
 std::string BrokerState::pins(const Group& group) const {
-  return "group " + group.name() + " keeps " +
-         std::to_string(retention_.bytes_from_offset(group.needs_from()) >> 10) + " KiB from offset " +
+  return "group " + group.name() + " keeps " + std::to_string(kept_bytes(group) >> 10) + " KiB from offset " +
          std::to_string(group.needs_from()) + " on: " + group.needs_why();
 }
 

@@ -218,6 +218,7 @@ class BrokerState {
   bool beyond_keep_at_most(const Group& group, std::size_t segment, Now now) const;
   void remove_trimmed();
   void note_pinned(const Group& group, const Retention::Kept& segment, Retention::Why why, Now now);
+  std::uint64_t kept_bytes(const Group& group) const;
   std::string pins(const Group& group) const;
   const Group* oldest_pin() const;
   bool lose(Group& group, Interval range, std::string_view reason, Now now);

@@ -62,9 +62,13 @@ std::uint64_t Ledger::free_bytes() const {
 /// What goes into a segment that is not preallocated comes from the free bytes.
 void Ledger::count_appended() {
   if (preallocated_ || !appender_) return;
-  const std::uint64_t used = minus(appender_->commit_bytes_max(), appender_->segment_bytes_left());
+  const std::uint64_t used = appended_bytes();
   filling_disk_bytes_ += minus(used, counted_bytes_);
   counted_bytes_ = used;
+}
+
+std::uint64_t Ledger::appended_bytes() const {
+  return appender_ ? minus(appender_->commit_bytes_max(), appender_->segment_bytes_left()) : 0;
 }
 
 std::uint64_t Ledger::space_bytes() {

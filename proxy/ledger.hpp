@@ -62,6 +62,8 @@ class Ledger {
   std::uint64_t space_bytes();
   /// What commits of this tier leave.
   std::uint64_t reserve_bytes(Tier tier) const;
+  /// What was appended to the newest segment since it began.
+  std::uint64_t appended_bytes() const;
   /// The size of the state at the newest segment's head.
   std::uint64_t state_bytes() const { return state_bytes_; }
 

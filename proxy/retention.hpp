@@ -54,9 +54,9 @@ class Retention {
   /// Why segment `i` should go when all before it go: too old, too much, or the disk lacks `missing_bytes`. Nothing
   /// when it should stay; the two newest always do, for should the newest state be damaged the one before serves.
   std::optional<Why> due(std::size_t i, WallNs now_ns, std::uint64_t missing_bytes) const;
-  /// Bytes from segment `i` on.
+  /// Bytes from segment `i` on; the newest counts as it was when it began.
   std::uint64_t bytes_from(std::size_t i) const;
-  /// Bytes of all segments from the one that holds `offset` on.
+  /// The same of all segments from the one that holds `offset` on.
   std::uint64_t bytes_from_offset(std::uint64_t offset) const;
   /// Segments end so that their events can grow old. When the newest, whose first event is of `first_event_ns` (0: it
   /// has none), is to be ended for that.

@@ -1,9 +1,9 @@
 #include <random>
 #include <set>
 
+#include "admin_client.hpp"
 #include "proxy/group.hpp"
 #include "proxy/retention.hpp"
-#include "test_client.hpp"
 
 using namespace spindle;
 using namespace spindle::proxy;
@@ -309,6 +309,36 @@ TEST_CASE("keep_at_most bounds what a group keeps beyond the general retention")
   const auto lost = consumer.client.take<wire::Lost>();
   REQUIRE(lost);
   CHECK(lost->reason.find("keep_at_most") != std::string::npos);
+}
+
+TEST_CASE("what a group keeps in bytes: nothing when it has caught up, else segments as far as they are written") {
+  World world(small_segments());
+  Consumer consumer(world, "m/1");
+  AdminClient admin(world.proxy);
+  auto keeps = [&] { return std::stoull(admin.group("g")["keeps_bytes"]); };
+  CHECK(keeps() == 0);
+  world.producer.publish("a", std::vector<std::uint64_t>(100, 1));
+  const std::uint64_t some = keeps();
+  CHECK(some > 300);
+  world.producer.publish("a", std::vector<std::uint64_t>(100, 1));
+  CHECK(keeps() > some + 300);
+  CHECK(keeps() < spool::segment_bytes_min);
+  CHECK(world.files() == 1);
+  consumer.ack_all();
+  CHECK(keeps() == 0);
+
+  world.fill(3);
+  REQUIRE(world.files() > 3);
+  const auto disk = world.proxy.disk();
+  std::uint64_t finished = 0;
+  for (auto segment = disk.begin(); segment != std::prev(disk.end()); ++segment) finished += segment->second.size();
+  const std::uint64_t all = keeps();
+  CHECK(all + spool::segment_bytes_min > finished);
+  CHECK(all < finished + spool::segment_bytes_min);
+  world.producer.publish("a", std::vector<std::uint64_t>(100, 1));
+  CHECK(keeps() > all);
+  consumer.ack_all();
+  CHECK(keeps() == 0);
 }
 
 TEST_CASE("a group keeps its dead letters") {
