@@ -5,6 +5,20 @@
 #include "proxy/broker_state.hpp"
 
 namespace spindle::proxy {
+namespace {
+
+/// Of a connection that has no source: as libzmq named it, the same for all that is asked on it.
+std::string name_of(const Peer& peer) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string hex = "connection ";
+  for (const char byte : peer) {
+    hex += digits[static_cast<unsigned char>(byte) >> 4];
+    hex += digits[static_cast<unsigned char>(byte) & 15];
+  }
+  return hex;
+}
+
+}  // namespace
 
 /// A new verb needs a line here and a function that answers it, or says why not.
 Result<Bytes> BrokerState::do_admin(const wire::Admin& admin, Now now) {
@@ -31,8 +45,18 @@ void BrokerState::admin(Session& session, const wire::Head& head, Now now) {
   if (DeadRequest::is_one(admin->verb)) return admin_dead(session, answers, *admin, now);
   groups_.catch_up();
   if (defer_seek(session, answers, *admin, now)) return;
-  auto body = do_admin(*admin, now);
+  answer_admin(session, answers, *admin, do_admin(*admin, now));
+}
+
+/// What was changed of a group is said in the log, too, with who asked: a source, or a connection without one.
+void BrokerState::answer_admin(Session& session, std::uint64_t answers, const wire::Admin& admin,
+                               Result<Bytes> body) {
   if (!body) return send_error(session, answers, body.error());
+  const bool changes = admin.verb.starts_with("group.") && admin.verb != "group.delete";  // that has its own line
+  if (changes) {
+    const std::string who = session.source.empty() ? name_of(session.peer) : "source " + session.source;
+    group_log_.changed(admin.verb, who, *body);
+  }
   send(session, wire::AdminReply{answers, std::move(*body)}, ledger_->decided_batch());
 }
 

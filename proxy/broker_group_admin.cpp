@@ -328,8 +328,7 @@ void BrokerState::finish_search(std::uint64_t id, Result<std::uint64_t> position
     position = fail(ErrorCode::unknown_group,
                     "group " + search.admin.subject + " was deleted meanwhile; see: spindle groups");
   auto body = position ? seek(search.admin, *position, search.dry_run, now) : Result<Bytes>(fail(position.error()));
-  if (!body) return send_error(session->second, search.answers, body.error());
-  send(session->second, wire::AdminReply{search.answers, std::move(*body)}, ledger_->decided_batch());
+  answer_admin(session->second, search.answers, search.admin, std::move(body));
 }
 
 }  // namespace spindle::proxy

@@ -41,7 +41,7 @@ void BrokerState::attach(Session& session, const wire::Head& head, Now now) {
     joining.patterns.push_back(std::move(*pattern));
   }
   if (auto may = may_join(session, *attach, joining); !may) return send_error(session, answers, may.error());
-  auto found = group_for(*attach, joining.patterns, now);
+  auto found = group_for(*attach, joining, now);
   if (!found) return send_error(session, answers, found.error());
   Group& group = **found;
   session.groups[attach->member] = group.id();
@@ -84,15 +84,15 @@ Result<void> BrokerState::may_join(const Session& session, const wire::Attach& a
 }
 
 /// The group that the message names, made if it may be, with the member's patterns logged.
-Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vector<wire::Pattern>& patterns,
-                                      Now now) {
+Result<Group*> BrokerState::group_for(const wire::Attach& attach, const Group::Joining& joining, Now now) {
   if (!ledger_->has_log()) {
     return fail(ErrorCode::no_spool, "this proxy has no spool: start it with --spool DIR for groups");
   }
   if (auto checked = wire::check_group_name(attach.group); !checked) return fail(checked.error());
-  if (patterns.empty()) return fail(ErrorCode::malformed, "a member has no patterns");
+  if (joining.patterns.empty()) return fail(ErrorCode::malformed, "a member has no patterns");
   Group* group = group_named(attach.group);
-  if (group != nullptr) {
+  const bool is_new = group == nullptr;
+  if (!is_new) {
     if (auto difference = group->settings().difference(attach.options)) {
       if (!attach.alter) {
         return fail(ErrorCode::group_mismatch, "group " + attach.group + ": " + *difference +
@@ -101,34 +101,16 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
       }
       auto settings = group->settings().altered(attach.options);
       if (!settings) return fail(settings.error());
+      group_log_.changed(*group, group->settings().changes(*settings), joining.key);
       alter_group(*group, *settings, now);
     }
   } else {
-    if (!attach.create)
-      return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more); see: spindle groups");
-    if (groups_.size() >= groups_max)
-      return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
-    auto settings = GroupSettings::with(attach.create_options);
-    if (settings) settings = settings->altered(attach.options);
-    if (!settings) return fail(settings.error());
-    std::uint64_t start = first_offset_;
-    if (attach.start.at == wire::Start::At::now) start = ledger_->next_offset();
-    if (attach.start.at == wire::Start::At::offset) {
-      start = std::clamp(attach.start.offset, first_offset_, ledger_->next_offset());
-    }
-    auto made =
-        std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, incarnation_}, *settings, start, run_);
-    made->hand_out_above(handouts_of_deleted_);
-    GroupRecord create;
-    create.group = made->id();
-    wire::Writer to(create.value);
-    made->write(to);
-    log_group(create, now);
-    last_group_ = made->id();
-    group = &groups_.add(std::move(made));
+    auto made = make_group(attach, now);
+    if (!made) return fail(made.error());
+    group = *made;
   }
   bool noted = false;
-  for (const wire::Pattern& pattern : patterns) {
+  for (const wire::Pattern& pattern : joining.patterns) {
     if (group->has_pattern(pattern)) continue;
     if (group->patterns().size() >= group_patterns_max)
       return fail(ErrorCode::too_many, "the group has group_patterns_max (4,096) patterns already");
@@ -141,7 +123,35 @@ Result<Group*> BrokerState::group_for(const wire::Attach& attach, const std::vec
     log_group(added, now);
     group->add_pattern(pattern);
   }
+  if (is_new) group_log_.made(*group, group->position(), joining.key);
   return group;
+}
+
+/// A group of this name, which is not there, if it may be made; it has no patterns yet.
+Result<Group*> BrokerState::make_group(const wire::Attach& attach, Now now) {
+  if (!attach.create) {
+    return fail(ErrorCode::unknown_group, "there is no group " + attach.group + " (any more); see: spindle groups");
+  }
+  if (groups_.size() >= groups_max)
+    return fail(ErrorCode::too_many, "the proxy has groups_max (10,000) groups already");
+  auto settings = GroupSettings::with(attach.create_options);
+  if (settings) settings = settings->altered(attach.options);
+  if (!settings) return fail(settings.error());
+  std::uint64_t start = first_offset_;
+  if (attach.start.at == wire::Start::At::now) start = ledger_->next_offset();
+  if (attach.start.at == wire::Start::At::offset) {
+    start = std::clamp(attach.start.offset, first_offset_, ledger_->next_offset());
+  }
+  auto made =
+      std::make_unique<Group>(Group::Identity{last_group_ + 1, attach.group, incarnation_}, *settings, start, run_);
+  made->hand_out_above(handouts_of_deleted_);
+  GroupRecord create;
+  create.group = made->id();
+  wire::Writer to(create.value);
+  made->write(to);
+  log_group(create, now);
+  last_group_ = made->id();
+  return &groups_.add(std::move(made));
 }
 
 void BrokerState::detach(Session& session, const wire::Head& head, Now now) {
@@ -224,6 +234,7 @@ void BrokerState::log_effects_in_parts(Group& group, const std::vector<GroupEffe
 void BrokerState::tick_groups(Now now) {
   // Without space to log them, deadlines, retries that are due and burials wait.
   finish_searches(now);
+  group_log_.say_rest(now);
   const bool was_full = std::exchange(full_, !ledger_->has_space(Tier::bare, small_record_bytes_max));
   if (full_ || was_full) {
     for (auto& [id, group] : groups_) group->wait_for_space(full_);
@@ -236,8 +247,13 @@ void BrokerState::tick_groups(Now now) {
   }
   for (const std::uint64_t id : groups_.due(now)) {
     Group& group = *groups_.at(id);
-    for (const MemberKey& missing : group.take_missing(now)) log_left(group, missing, now);
-    log_effects(group, group.tick(now), now);
+    for (const MemberKey& missing : group.take_missing(now)) {
+      group_log_.member_missing(group, missing);
+      log_left(group, missing, now);
+    }
+    auto effects = group.tick(now);
+    group_log_.deadlines(group, effects, now);
+    log_effects(group, std::move(effects), now);
   }
 }
 
@@ -374,6 +390,7 @@ void BrokerState::bury(Group& group, const std::vector<Burial>& burials, Now now
     ledger_->log().finish();
     for (const GroupEffect& effect : record.effects) group.apply(effect, now);
     group.decided_in_batch = ledger_->decided_batch();
+    group_log_.dead(group, burial, group.topic_for_members(burial.record->topic), now);
     bound_letters(group, now);
   }
 }

@@ -175,6 +175,7 @@ void BrokerState::leave_group(Session& session, std::uint64_t member, bool lost,
 }
 
 void BrokerState::leave(Group& group, const MemberKey& member, bool lost, Now now) {
+  if (lost) group_log_.member_lost(group, member, group.pending_of(member));
   log_effects(group, group.leave(member, lost, now), now);
   log_left(group, member, now);
 }

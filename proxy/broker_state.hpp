@@ -14,6 +14,7 @@
 #include "proxy/broker.hpp"
 #include "proxy/broker_config.hpp"
 #include "proxy/dead_request.hpp"
+#include "proxy/group_log.hpp"
 #include "proxy/group_table.hpp"
 #include "proxy/ledger.hpp"
 #include "proxy/log.hpp"
@@ -148,7 +149,8 @@ class BrokerState {
   // broker_groups.cpp
   void attach(Session& session, const wire::Head& head, Now now);
   Result<void> may_join(const Session& session, const wire::Attach& attach, const Group::Joining& joining);
-  Result<Group*> group_for(const wire::Attach& attach, const std::vector<wire::Pattern>& patterns, Now now);
+  Result<Group*> group_for(const wire::Attach& attach, const Group::Joining& joining, Now now);
+  Result<Group*> make_group(const wire::Attach& attach, Now now);
   void detach(Session& session, const wire::Head& head, Now now);
   void credit(Session& session, const wire::Head& head);
   void extend(Session& session, const wire::Head& head, Now now);
@@ -166,6 +168,7 @@ class BrokerState {
 
   // broker_admin.cpp
   void admin(Session& session, const wire::Head& head, Now now);
+  void answer_admin(Session& session, std::uint64_t answers, const wire::Admin& admin, Result<Bytes> body);
   Result<Bytes> do_admin(const wire::Admin& admin, Now now);
   Result<Bytes> admin_groups(const wire::Admin& admin, Now now);
   Bytes group_figures(std::string_view only, std::uint64_t after, Now now) const;
@@ -289,6 +292,7 @@ class BrokerState {
   std::map<std::string, std::uint64_t, std::less<>> session_of_source_;
   std::set<Peer> told_unknown_;
   log::Throttle unheard_;
+  GroupLog group_log_;
   /// Sessions that have outcomes to be sent.
   std::vector<std::uint64_t> answering_;
   struct Unanswered {

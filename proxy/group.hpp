@@ -272,6 +272,8 @@ class Group {
   };
   std::vector<MemberFigures> members(Now now) const;
   std::vector<MemberKey> member_keys() const;
+  /// What this member holds.
+  std::uint64_t pending_of(const MemberKey& member) const;
   struct PatternFigures {
     std::string pattern;
     /// Out, counted at the first pattern that matches.

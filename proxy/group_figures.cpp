@@ -49,6 +49,11 @@ std::uint64_t Group::pending() const {
   return pending;
 }
 
+std::uint64_t Group::pending_of(const MemberKey& member) const {
+  const Member* found = find(member);
+  return found != nullptr ? found->pending_events : 0;
+}
+
 std::uint64_t Group::lag(std::uint64_t end) const {
   std::uint64_t lag = order_.held_by_others();
   for (auto waiting = waiting_until_.begin(); waiting != waiting_until_.lower_bound(cursor_); ++waiting) ++lag;

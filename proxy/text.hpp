@@ -19,4 +19,12 @@ inline std::string clean_text(std::string_view text, std::size_t bytes_max) {
   return clean;
 }
 
+/// The same as one line of the log, whatever stands in it.
+inline std::string one_line(std::string_view text, std::size_t bytes_max) {
+  std::string line = clean_text(text, bytes_max);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, ' ');
+  return line;
+}
+
 }  // namespace spindle::proxy
