@@ -97,24 +97,26 @@ Bytes BrokerState::group_figures(std::string_view only, std::uint64_t after, Now
 
 namespace {
 
+std::uint64_t whole_ms(Duration time) {
+  return static_cast<std::uint64_t>(std::max(time, Duration::zero()) / std::chrono::milliseconds(1));
+}
+
 void write_oldest(wire::Writer& to, const std::optional<Group::Oldest>& oldest) {
   to.str("oldest_ms");
-  oldest ? to.uint(static_cast<std::uint64_t>(std::max(oldest->age, Duration::zero()) / std::chrono::milliseconds(1)))
-         : to.nil();
+  oldest ? to.uint(whole_ms(oldest->age)) : to.nil();
   to.str("oldest_attempt");
   oldest ? to.uint(oldest->attempt) : to.nil();
   to.str("oldest_offset");
   oldest ? to.uint(oldest->offset) : to.nil();
 }
 
-void write_members(wire::Writer& to, const std::vector<Group::MemberFigures>& members) {
-  to.str("member_count").uint(members.size());
-  const std::size_t shown = std::min(members.size(), figures_members_max);
-  to.str("members").array(shown);
-  for (std::size_t i = 0; i < shown; ++i) {
-    to.map(7).str("source").str(members[i].key.source).str("member").uint(members[i].key.number);
-    to.str("pending").uint(members[i].pending).str("suspended").boolean(members[i].suspended);
-    write_oldest(to, members[i].oldest);
+void write_failed(wire::Writer& to, const Group& group, Now now) {
+  const auto failed = group.failed(figures_failed_max);
+  to.str("failed").array(failed.size());
+  for (const Group::Failed& one : failed) {
+    to.map(4).str("offset").uint(one.offset).str("attempts").uint(one.attempts).str("reason").str(one.reason);
+    to.str("retry_in_ms");
+    one.due ? to.uint(whole_ms(*one.due - now.instant)) : to.nil();
   }
 }
 
@@ -146,6 +148,27 @@ void write_losses(wire::Writer& to, const Group& group) {
 
 }  // namespace
 
+void BrokerState::write_members(const std::vector<Group::MemberFigures>& members, wire::Writer& to, Now now) const {
+  to.str("member_count").uint(members.size());
+  const std::size_t shown = std::min(members.size(), figures_members_max);
+  to.str("members").array(shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    to.map(8).str("source").str(members[i].key.source).str("member").uint(members[i].key.number);
+    to.str("pending").uint(members[i].pending).str("suspended").boolean(members[i].suspended);
+    write_oldest(to, members[i].oldest);
+    const auto silent = silent_for(members[i].key.source, now);
+    to.str("silent_ms");
+    silent ? to.uint(whole_ms(*silent)) : to.nil();
+  }
+}
+
+/// Since its session was last heard of; nothing when it has none.
+std::optional<Duration> BrokerState::silent_for(const std::string& source, Now now) const {
+  const auto session = session_of_source_.find(source);
+  if (session == session_of_source_.end()) return std::nullopt;
+  return now.instant - (sessions_.at(session->second).lease_until - config_.lease);
+}
+
 void BrokerState::write_figures(const Group& group, bool is_pin, Bytes& out, Now now) const {
   const std::uint64_t end = ledger_->next_offset();
   const auto members = group.members(now);
@@ -154,14 +177,16 @@ void BrokerState::write_figures(const Group& group, bool is_pin, Bytes& out, Now
     if (member.oldest && (!oldest || member.oldest->age > oldest->age)) oldest = member.oldest;
   }
   wire::Writer to(out);
-  to.map(30).str("name").str(group.name()).str("id").uint(group.id()).str("generation").uint(group.generation());
+  to.map(32).str("name").str(group.name()).str("id").uint(group.id()).str("generation").uint(group.generation());
   to.str("paused").boolean(group.paused()).str("options");
   group.settings().options().write(to);
   write_topics(to, group, end);
-  write_members(to, members);
+  write_members(members, to, now);
   to.str("lag").uint(group.lag(end)).str("pending").uint(group.pending());
   write_oldest(to, oldest);
   to.str("redelivered").uint(group.redelivered()).str("retrying").uint(group.retrying());
+  write_failed(to, group, now);
+  to.str("held_back").uint(group.held_back());
   to.str("dead").uint(group.dead()).str("letters").uint(group.letters());
   to.str("position").uint(group.position()).str("floor").uint(group.floor()).str("end").uint(end);
   write_losses(to, group);

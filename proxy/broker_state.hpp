@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
@@ -172,6 +173,8 @@ class BrokerState {
   Result<Bytes> do_admin(const wire::Admin& admin, Now now);
   Result<Bytes> admin_groups(const wire::Admin& admin, Now now);
   Bytes group_figures(std::string_view only, std::uint64_t after, Now now) const;
+  void write_members(const std::vector<Group::MemberFigures>& members, wire::Writer& to, Now now) const;
+  std::optional<Duration> silent_for(const std::string& source, Now now) const;
   void write_figures(const Group& group, bool is_pin, Bytes& out, Now now) const;
 
   // broker_group_admin.cpp
@@ -393,8 +396,9 @@ inline constexpr std::size_t effects_per_record_max = 512;
 inline constexpr std::size_t time_seeks_max = 16;
 /// Figures in one answer to `groups`, besides those of its last group.
 inline constexpr std::size_t figures_bytes_max = 512 * 1024;
-/// Members, and topics that nobody handles, in the figures of one group.
+/// Members, topics that nobody handles, and failed events in the figures of one group.
 inline constexpr std::size_t figures_members_max = 1'000;
+inline constexpr std::size_t figures_failed_max = 20;
 inline constexpr std::size_t figures_topics_max = 100;
 /// How much of the log a group reads at once.
 inline constexpr std::size_t read_bytes_max = 512 * 1024;

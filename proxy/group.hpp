@@ -300,6 +300,18 @@ class Group {
   /// Every event below is settled.
   std::uint64_t floor() const { return done_.end_of(0); }
   std::uint64_t retrying() const { return failures_.size(); }
+  /// Of an event whose attempts so far failed.
+  struct Failed {
+    std::uint64_t offset = 0;
+    std::uint64_t attempts = 0;
+    std::string reason;
+    /// When the next attempt is due; nothing when it is, or is under way.
+    std::optional<Instant> due;
+  };
+  /// The `most` oldest of them.
+  std::vector<Failed> failed(std::size_t most) const;
+  /// Events that wait behind others of their keys.
+  std::uint64_t held_back() const { return order_.held_by_others(); }
   /// Events below `offset` that are not settled, those that it does not want and has not read included; and events
   /// from `offset` to `end` that are.
   std::uint64_t unsettled_below(std::uint64_t offset) const;

@@ -49,6 +49,16 @@ std::uint64_t Group::pending() const {
   return pending;
 }
 
+std::vector<Group::Failed> Group::failed(std::size_t most) const {
+  std::vector<Failed> failed;
+  for (auto at = failures_.begin(); at != failures_.end() && failed.size() < most; ++at) {
+    const auto waits = waiting_until_.find(at->first);
+    const auto due = waits == waiting_until_.end() ? std::nullopt : std::optional(waits->second);
+    failed.push_back({at->first, at->second.attempts, at->second.reason, due});
+  }
+  return failed;
+}
+
 std::uint64_t Group::pending_of(const MemberKey& member) const {
   const Member* found = find(member);
   return found != nullptr ? found->pending_events : 0;

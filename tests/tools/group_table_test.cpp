@@ -59,7 +59,7 @@ TEST_CASE("the details of a group name its options, patterns, members and what n
                    {"of_later_proxies", 17}};
   group.patterns = {"orders.*"};
   group.by_pattern = {{"orders.*", 2, 4, 9}};
-  group.members.push_back({"b/1/0", 1, 2, true, {1'500, 3, 77}});
+  group.members.push_back({"b/1/0", 1, 2, true, {1'500, 3, 77}, 4'200});
   group.member_count = 2;
   group.unhandled = {{"orders.old", 4}};
   group.unhandled_topics = 1;
@@ -77,11 +77,36 @@ TEST_CASE("the details of a group name its options, patterns, members and what n
         "  expires              1 h        (default never)\n"
         "  of_later_proxies     17\n",
         "  orders.*: 2 pending, lag at most 9, 4 that nobody handles\n",
-        "  b/1/0 member 1: 2 pending; the oldest for 1 s, attempt 3, offset 77; its connection is in doubt\n",
+        "  b/1/0 member 1: 2 pending; the oldest for 1 s, attempt 3, offset 77; last heard of 4 s ago; its "
+        "connection is in doubt\n",
         "  and 1 other\n", "no present member handles: orders.old (4)\n"}) {
     CAPTURE(line, text);
     CHECK(text.find(line) != std::string::npos);
   }
+}
+
+TEST_CASE("the details of a group name failed events, when they are tried again, and how many are held back") {
+  Bytes body;
+  wire::Writer to(body);
+  to.array(1).map(5).str("name").str("billing").str("retrying").uint(3).str("held_back").uint(1);
+  to.str("failed").array(2);
+  to.map(4).str("offset").uint(7).str("attempts").uint(2).str("reason").str("no such customer");
+  to.str("retry_in_ms").uint(2'500);
+  to.map(5).str("offset").uint(9).str("attempts").uint(1).str("reason").str("").str("retry_in_ms").nil();
+  to.str("later").array(1).nil();
+  to.str("members").array(2).map(2).str("source").str("a/1").str("silent_ms").uint(9'000);
+  to.map(2).str("source").str("b/1").str("silent_ms").nil();
+  const auto groups = read_groups(body);
+  REQUIRE(groups);
+  const std::string text = group_details(groups->at(0));
+  CAPTURE(text);
+  CHECK(text.find("retrying      3 events; 0 delivered again since the proxy started\n"
+                  "  offset 7, attempt 2 failed: no such customer; the next in 2 s\n"
+                  "  offset 9, attempt 1 failed: no reason given; the next is due or under way\n"
+                  "  and 1 others\n"
+                  "held back     1 event behind others of their keys\n") != std::string::npos);
+  CHECK(text.find("a/1 member 0: 0 pending; last heard of 9 s ago\n") != std::string::npos);
+  CHECK(text.find("b/1 member 0: 0 pending\n") != std::string::npos);
 }
 
 TEST_CASE("an answer that is no list of groups is an error") {

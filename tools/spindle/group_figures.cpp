@@ -32,6 +32,11 @@ bool read_oldest(GroupFigures::Oldest& oldest, std::string_view key, wire::Curso
   return true;
 }
 
+bool read_optional(std::optional<std::uint64_t>& number, std::string_view key, wire::Cursor& at) {
+  if (!at.nil()) number = at.uint(key);
+  return true;
+}
+
 /// The keys that are numbers and nothing else.
 bool read_number(GroupFigures& group, std::string_view key, wire::Cursor& at) {
   static constexpr std::pair<std::string_view, std::uint64_t GroupFigures::*> numbers[] = {
@@ -44,6 +49,7 @@ bool read_number(GroupFigures& group, std::string_view key, wire::Cursor& at) {
       {"pending", &GroupFigures::pending},
       {"redelivered", &GroupFigures::redelivered},
       {"retrying", &GroupFigures::retrying},
+      {"held_back", &GroupFigures::held_back},
       {"dead", &GroupFigures::dead},
       {"letters", &GroupFigures::letters},
       {"position", &GroupFigures::position},
@@ -66,6 +72,7 @@ void read_member(GroupFigures::Member& member, wire::Cursor& at) {
     if (key == "member") return member.number = at.uint(key), true;
     if (key == "pending") return member.pending = at.uint(key), true;
     if (key == "suspended") return member.suspended = at.boolean(key), true;
+    if (key == "silent_ms") return read_optional(member.silent_ms, key, at);
     return read_oldest(member.oldest, key, at);
   });
 }
@@ -88,6 +95,16 @@ void read_topic(std::pair<std::string, std::uint64_t>& topic, wire::Cursor& at) 
   });
 }
 
+void read_failed(GroupFigures::Failed& failed, wire::Cursor& at) {
+  read_map(at, "failed event", [&](std::string_view key) {
+    if (key == "offset") return failed.offset = at.uint(key), true;
+    if (key == "attempts") return failed.attempts = at.uint(key), true;
+    if (key == "reason") return failed.reason = at.str(key), true;
+    if (key == "retry_in_ms") return read_optional(failed.retry_in_ms, key, at);
+    return false;
+  });
+}
+
 void read_loss(GroupFigures::Loss& loss, wire::Cursor& at) {
   read_map(at, "loss", [&](std::string_view key) {
     if (key == "from") return loss.from = at.uint(key), true;
@@ -106,6 +123,8 @@ bool read_list(GroupFigures& group, std::string_view key, wire::Cursor& at) {
     read_array(at, key, [&] { read_member(group.members.emplace_back(), at); });
   } else if (key == "unhandled") {
     read_array(at, key, [&] { read_topic(group.unhandled.emplace_back(), at); });
+  } else if (key == "failed") {
+    read_array(at, key, [&] { read_failed(group.failed.emplace_back(), at); });
   } else if (key == "losses") {
     read_array(at, key, [&] { read_loss(group.losses.emplace_back(), at); });
   } else if (key == "options") {

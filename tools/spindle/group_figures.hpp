@@ -25,6 +25,16 @@ struct GroupFigures {
     std::uint64_t pending = 0;
     bool suspended = false;
     Oldest oldest;
+    /// Since its client was last heard of.
+    std::optional<std::uint64_t> silent_ms;
+  };
+  /// An event whose attempts so far failed.
+  struct Failed {
+    std::uint64_t offset = 0;
+    std::uint64_t attempts = 0;
+    std::string reason;
+    /// Until the next attempt; nothing when that is due or under way.
+    std::optional<std::uint64_t> retry_in_ms;
   };
   struct ByPattern {
     std::string pattern;
@@ -54,6 +64,9 @@ struct GroupFigures {
   Oldest oldest;
   std::uint64_t redelivered = 0;
   std::uint64_t retrying = 0;
+  /// The oldest of them.
+  std::vector<Failed> failed;
+  std::uint64_t held_back = 0;
   std::uint64_t dead = 0;
   std::uint64_t letters = 0;
   std::uint64_t position = 0;

@@ -86,10 +86,23 @@ std::string oldest_text(const GroupFigures::Oldest& oldest) {
 void append_members(std::string& out, const GroupFigures& group) {
   for (const GroupFigures::Member& member : group.members) {
     out += "  " + member.source + " member " + std::to_string(member.number) + ": " + std::to_string(member.pending) +
-           " pending" + oldest_text(member.oldest) + (member.suspended ? "; its connection is in doubt" : "") + "\n";
+           " pending" + oldest_text(member.oldest) +
+           (member.silent_ms ? "; last heard of " + age_text(*member.silent_ms) + " ago" : "") +
+           (member.suspended ? "; its connection is in doubt" : "") + "\n";
   }
   if (group.member_count > group.members.size()) {
     out += "  and " + plural(group.member_count - group.members.size(), "other") + "\n";
+  }
+}
+
+void append_failed(std::string& out, const GroupFigures& group) {
+  for (const GroupFigures::Failed& failed : group.failed) {
+    out += "  offset " + std::to_string(failed.offset) + ", attempt " + std::to_string(failed.attempts) +
+           " failed: " + (failed.reason.empty() ? "no reason given" : failed.reason) + "; the next " +
+           (failed.retry_in_ms ? "in " + age_text(*failed.retry_in_ms) : "is due or under way") + "\n";
+  }
+  if (group.retrying > group.failed.size() && !group.failed.empty()) {
+    out += "  and " + plural(group.retrying - group.failed.size(), "other") + "\n";
   }
 }
 
@@ -131,6 +144,10 @@ std::string group_details(const GroupFigures& group) {
   append_line(out, "retrying",
               plural(group.retrying, "event") + "; " + std::to_string(group.redelivered) +
                   " delivered again since the proxy started");
+  append_failed(out, group);
+  if (group.held_back > 0) {
+    append_line(out, "held back", plural(group.held_back, "event") + " behind others of their keys");
+  }
   append_line(out, "dead", std::to_string(group.dead) + " in all, " + std::to_string(group.letters) + " kept");
   append_line(out, "lost", std::to_string(group.lost));
   for (const GroupFigures::Loss& loss : group.losses) {

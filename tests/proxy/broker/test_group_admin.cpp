@@ -707,3 +707,62 @@ TEST_CASE("a group that wants other topics than before finds them in segments th
   REQUIRE(topics == std::set<std::string>{"a", "c"});
   REQUIRE(admin.group("g")["position"] == std::to_string(400 * 300));
 }
+
+TEST_CASE("groups tells which events failed, why and when they are tried again, and how many are held back") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {">"});
+  AdminClient admin(proxy);
+  REQUIRE(admin.group("g")["failed"] == "[]");
+  wire::PacketBuilder builder;
+  for (int i = 0; i < 3; ++i) builder.add("\x01", {}, 7);
+  wire::PacketHeader header;
+  header.source = "m/1";
+  header.epoch = member.epoch;
+  header.event_class = wire::EventClass::durable;
+  header.sequence = member.next_commit;
+  member.publish({{SharedBytes::own("a"), SharedBytes::own(builder.finish(header))}});
+  const auto held = member.deliveries();
+  REQUIRE(held.size() == 3);
+  auto retry = held[0].settlement(wire::Verdict::retry);
+  retry.retry_after_ms = 5'000;
+  retry.reason = "no such customer";
+  member.settle({TestClient::turn({retry})});
+  auto figures = admin.group("g");
+  REQUIRE(figures["failed"] == "[{offset: 0, attempts: 1, reason: no such customer, retry_in_ms: 5000}]");
+  REQUIRE(figures["held_back"] == "2");
+  proxy.advance(2s);
+  REQUIRE(admin.group("g")["failed"].find("retry_in_ms: 3000}") != std::string::npos);
+  proxy.advance(3s);
+  REQUIRE(member.deliveries().size() == 3);
+  figures = admin.group("g");
+  REQUIRE(figures["failed"] == "[{offset: 0, attempts: 1, reason: no such customer, retry_in_ms: nil}]");
+  REQUIRE(figures["held_back"] == "0");
+
+  for (std::uint64_t event = 0; event < 30; ++event) member.publish("b", {event});
+  settle_all(member, member.deliveries(), wire::Verdict::retry);
+  figures = admin.group("g");
+  REQUIRE(figures["retrying"] == "31");
+  const std::string& failed = figures["failed"];
+  std::size_t shown = 0;
+  for (std::size_t at = failed.find("offset"); at != std::string::npos; at = failed.find("offset", at + 1)) ++shown;
+  REQUIRE(shown == 20);
+}
+
+TEST_CASE("groups tells since when nothing was heard of a member") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {">"});
+  auto says = [&](const std::string& silence) {
+    return AdminClient(proxy).group("g")["members"].find("silent_ms: " + silence + "}") != std::string::npos;
+  };
+  REQUIRE(says("0"));
+  proxy.advance(4s);
+  REQUIRE(says("4000"));
+  member.send(wire::Renew{{member.session}});
+  REQUIRE(says("0"));
+  proxy.advance(9s);
+  REQUIRE(says("9000"));
+}
