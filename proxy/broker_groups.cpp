@@ -299,7 +299,7 @@ void BrokerState::on_read_error(const ReadRequest& request, const Error& error, 
   if (request.dead_request != 0) return on_dead_read_error(request, error);
   if (request.time_seek != 0) return finish_search(request.time_seek, fail(error), now);
   auto found = groups_.find(request.group);
-  if (found != groups_.end()) found->second->stall(error.message());
+  if (found != groups_.end()) found->second->stall(request.from_offset, error.message());
 }
 
 void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, Interval range, Now now) {
@@ -310,7 +310,7 @@ void BrokerState::on_read_lost(const ReadRequest& request, const Error& error, I
   // Without space to log the loss it waits; with nothing to lose something is wrong, and a read would find it again.
   const bool wanted = !found->second->lose(range, {}).empty();
   if (!wanted || !lose(*found->second, range, "lost on the disk: " + error.text, now)) {
-    found->second->stall(error.message());
+    found->second->stall(request.from_offset, error.message());
   }
 }
 

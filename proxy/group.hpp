@@ -333,8 +333,9 @@ class Group {
   std::uint64_t needs_from() const;
   std::string needs_why() const;
 
-  /// Reading for it failed: it hands nothing out until something about it changes.
-  void stall(std::string why) { read_error_ = std::move(why); }
+  /// Reading for it failed at `offset`: it hands nothing out until something about it changes. stalled() tells of it
+  /// until that offset is read or settled, so also while no member is there for whom to read.
+  void stall(std::uint64_t offset, std::string why);
   /// Why it hands nothing out although it could, or "".
   std::string stalled() const;
   /// Whether there is no space to log what is decided when it reads: then what is to be buried, or is to be settled
@@ -520,6 +521,8 @@ class Group {
   std::uint64_t ready_from_ = 0;
   bool blocked_ = false;
   std::string read_error_;
+  std::uint64_t read_error_at_ = 0;
+  bool read_failed_ = false;  // since something changed
   std::vector<std::uint64_t> pending_by_pattern_;
   std::uint64_t redelivered_ = 0;
   std::set<MemberKey> expected_;

@@ -35,6 +35,7 @@ void Group::seek(std::uint64_t position, std::uint64_t generation) {
     member.pending_bytes = 0;
   }
   pending_by_pattern_.clear();
+  read_error_.clear();
   unblock();
 }
 

@@ -5,9 +5,15 @@
 
 namespace spindle::proxy {
 
+void Group::stall(std::uint64_t offset, std::string why) {
+  read_error_ = std::move(why);
+  read_error_at_ = offset;
+  read_failed_ = true;
+}
+
 std::string Group::stalled() const {
   if (paused_) return "paused by an operator";
-  if (!read_error_.empty()) return read_error_;
+  if (!read_error_.empty() && !done_.contains(read_error_at_)) return read_error_;
   if (failures_.size() >= group_failures_max) {
     return "group_failures_max (" + std::to_string(group_failures_max) +
            ") failed events wait for another attempt; new ones wait until some succeed or become dead letters";

@@ -8,7 +8,7 @@
 namespace spindle::proxy {
 
 std::optional<Group::Wanted> Group::wants(std::uint64_t durable_end, Now now) const {
-  if (!read_error_.empty()) return std::nullopt;
+  if (read_failed_) return std::nullopt;
   if (!to_bury_.empty() && !waits_for_space_) return Wanted{*to_bury_.begin(), true};
   if (!to_learn_.empty() && to_learn_.intervals().front().begin < durable_end) {
     return Wanted{to_learn_.intervals().front().begin, true};
@@ -27,6 +27,7 @@ std::optional<Group::Wanted> Group::wants(std::uint64_t durable_end, Now now) co
 Group::Offered Group::offer(std::uint64_t from, const std::vector<spool::Record>& records, std::uint64_t next,
                             Now now) {
   Offered out;
+  if (from <= read_error_at_ && read_error_at_ < next) read_error_.clear();
   const std::uint64_t cursor_before = cursor_;
   const bool reaches_cursor = cursor_ >= from && cursor_ < next;
   bool room = reaches_cursor && !holding(now) && reads_on();

@@ -235,7 +235,7 @@ void Group::give_back(const Handouts& handouts) {
 void Group::unblock() {
   blocked_ = false;
   ready_from_ = 0;
-  read_error_.clear();
+  read_failed_ = false;
 }
 
 std::optional<Interval> Group::oldest(const Member& member) const {

@@ -1,4 +1,4 @@
-#include "test_client.hpp"
+#include "admin_client.hpp"
 
 using namespace spindle;
 using namespace spindle::proxy;
@@ -110,6 +110,64 @@ TEST_CASE("a segment whose loss was accepted is lost to each group that needs it
   TestClient late(log.proxy, "m/4");
   CHECK(log.deliver_to(late, "made-later") == log.all_but(begin, end));
   check_lost(late, begin, end);
+}
+
+TEST_CASE("a group that damage stopped says so when nobody is in it any more, until it is past the damage") {
+  Backlog log;
+  const std::uint64_t begin = log.begin_of(2);
+  log.damage_first_event(2);
+  log.start(false);
+  auto stalled = [&] { return AdminClient(log.proxy).group("g")["stalled"]; };
+  REQUIRE(stalled() == "nil");
+  {
+    TestClient member(log.proxy, "m/2");
+    auto held = log.deliver_to(member);
+    REQUIRE(held.size() == begin);
+    REQUIRE(stalled().find("corrupt") != std::string::npos);
+    member.send(wire::Detach{1});
+    REQUIRE(member.take<wire::Detached>());
+  }
+  AdminClient admin(log.proxy);
+  REQUIRE(admin.group("g")["member_count"] == "0");
+  REQUIRE(stalled().find("corrupt") != std::string::npos);
+  const std::uint64_t position = std::stoull(admin.group("g")["position"]);
+  SECTION("a seek beyond it") {
+    admin.seek("g", position + 1);
+    CHECK(stalled() == "nil");
+  }
+  SECTION("a seek before it, and a member that comes to it again") {
+    admin.seek("g", 0);
+    CHECK(stalled() == "nil");
+    TestClient next(log.proxy, "m/3");
+    next.hello();
+    Backlog::attach(next, "g", 100'000);
+    CHECK(next.deliveries().size() == begin);
+    CHECK(stalled().find("corrupt") != std::string::npos);
+  }
+}
+
+TEST_CASE("a group that could not read says so until it has read, and not because a member comes or goes") {
+  BrokerDriver proxy(small_segments());
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.publish("a", {1, 2});
+  AdminClient admin(proxy);
+  auto stalled = [&] { return admin.group("g")["stalled"]; };
+  proxy.files().fail_reads(true);
+  Backlog::attach(member, "g", 10);
+  REQUIRE(stalled().find("io_error") != std::string::npos);
+  member.send(wire::Credit{1, 0, 0});
+  REQUIRE(stalled().find("io_error") != std::string::npos);
+  member.send(wire::Detach{1});
+  REQUIRE(member.take<wire::Detached>());
+  REQUIRE(stalled().find("io_error") != std::string::npos);
+  Backlog::attach(member, "g", 10);
+  REQUIRE(member.deliveries().empty());
+  REQUIRE(stalled().find("io_error") != std::string::npos);
+  proxy.files().fail_reads(false);
+  member.send(wire::Credit{1, 100, 1 << 20});
+  REQUIRE(member.deliveries().size() == 2);
+  REQUIRE(stalled() == "nil");
 }
 
 TEST_CASE("a damaged event stops a group by name and loses nothing, until its loss is accepted") {
