@@ -31,6 +31,13 @@ class Member(Running):
 
     def signal(self, number):
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            wait_until("it stands still", self.is_stopped)
+
+    def is_stopped(self):
+        """All its threads: until the kernel has come to each it may go on."""
+        stats = [stat.read_text() for stat in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat")]
+        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
     def kill(self):
         self.process.kill()
