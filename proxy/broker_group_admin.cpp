@@ -165,6 +165,10 @@ Result<Bytes> BrokerState::admin_seek(const wire::Admin& admin, Now now) {
   std::uint64_t asked = first_offset_;
   if (arguments->to->at == wire::Start::At::now) asked = ledger_->next_offset();
   if (arguments->to->at == wire::Start::At::offset) asked = arguments->to->offset;
+  if (asked > ledger_->next_offset()) {  // a slip of the finger: it would skip everything
+    return fail(ErrorCode::invalid_argument, "offset " + number(asked) + " is not stored yet, the next one is " +
+                                                 number(ledger_->next_offset()) + "; 'now' goes there");
+  }
   return seek(admin, asked, arguments->dry_run, now);
 }
 

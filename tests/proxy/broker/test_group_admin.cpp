@@ -115,9 +115,22 @@ TEST_CASE("a seek to the end settles everything, and a seek to the beginning not
   REQUIRE(member.deliveries().empty());
   REQUIRE(admin.ask("group.seek", "g", word("beginning"))["position"] == "0");
   REQUIRE(events_of(member.deliveries()) == Numbers{0, 1, 2});
-  const auto beyond = admin.seek("g", 1'000);
-  REQUIRE(beyond.at("clamped") == "true");
-  REQUIRE(beyond.at("position") == "3");
+}
+
+TEST_CASE("a seek beyond the end is refused: it would skip everything by a slip of the finger") {
+  BrokerDriver proxy;
+  TestClient member(proxy, "m/1");
+  member.hello();
+  member.attach("g", {">"});
+  member.publish("a", {0, 1, 2});
+  AdminClient admin(proxy);
+  const auto refused = admin.refused("group.seek", "g", AdminClient::arguments("to", [](wire::Writer& to) {
+    to.uint(4);
+  }));
+  REQUIRE(refused.code == "invalid_argument");
+  REQUIRE(refused.text.find("the next one is 3") != std::string::npos);
+  REQUIRE(admin.group("g")["generation"] == "1");
+  REQUIRE(admin.seek("g", 3).at("position") == "3");
 }
 
 TEST_CASE("dead letters stay when their group is moved") {
