@@ -124,9 +124,8 @@ TEST_CASE("a seek beyond the end is refused: it would skip everything by a slip 
   member.attach("g", {">"});
   member.publish("a", {0, 1, 2});
   AdminClient admin(proxy);
-  const auto refused = admin.refused("group.seek", "g", AdminClient::arguments("to", [](wire::Writer& to) {
-    to.uint(4);
-  }));
+  const auto refused =
+      admin.refused("group.seek", "g", AdminClient::arguments("to", [](wire::Writer& to) { to.uint(4); }));
   REQUIRE(refused.code == "invalid_argument");
   REQUIRE(refused.text.find("the next one is 3") != std::string::npos);
   REQUIRE(admin.group("g")["generation"] == "1");
