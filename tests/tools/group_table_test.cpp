@@ -103,7 +103,7 @@ TEST_CASE("the details of a group name failed events, when they are tried again,
   CHECK(text.find("retrying      3 events; 0 delivered again since the proxy started\n"
                   "  offset 7, attempt 2 failed: no such customer; the next in 2 s\n"
                   "  offset 9, attempt 1 failed: no reason given; the next is due or under way\n"
-                  "  and 1 others\n"
+                  "  and 1 other\n"
                   "held back     1 event behind others of their keys\n") != std::string::npos);
   CHECK(text.find("a/1 member 0: 0 pending; last heard of 9 s ago\n") != std::string::npos);
   CHECK(text.find("b/1 member 0: 0 pending\n") != std::string::npos);

@@ -17,6 +17,7 @@ class RawMember:
     def __init__(self, control, source, group, pattern, credit=100):
         self.session, self.group, self.pattern, self.credit = Session(control, source), group, pattern, credit
         self.topic_counts = {}
+        self.waiting = []  # messages that came before one that was waited for
         self.last_number = self.session.open()
         self.attach(create=True)
 
@@ -27,8 +28,16 @@ class RawMember:
         return self.expect("attached")[4]
 
     def expect(self, wanted):
-        """The fields of the next message, which must be of that kind."""
-        kind, fields, self.packets = self.session.receive(ANSWER_MS)
+        """The fields of the next message of that kind. Deliveries may come before it, and wait."""
+        message = next((message for message in self.waiting if message[0] == wanted), None)
+        if message is not None:
+            self.waiting.remove(message)
+        while message is None:
+            message = self.session.receive(ANSWER_MS)
+            if message[0] == "deliver" != wanted:
+                self.waiting.append(message)
+                message = None
+        kind, fields, self.packets = message
         if kind != wanted:
             sys.exit(f"{kind} {fields} instead of {wanted}")
         return fields
@@ -67,6 +76,7 @@ class RawMember:
         """What was sent has left; what was answered is not read."""
         self.session.socket.close(linger=ANSWER_MS)
         self.session.socket = None
+        self.waiting.clear()
 
     def come_back(self, claims=()):
         """Returns the granted claims; last_number is what the log has of this source."""
