@@ -54,7 +54,7 @@ function(spindle_program name)
 endfunction()
 
 # spindle_test(NAME SOURCES a.cpp … DEPENDS other … [TIMEOUT seconds]): a Catch2 program; each of its cases is
-# one CTest test. A sanitized build gets three times the seconds.
+# one CTest test. A sanitized build gets five times the seconds.
 function(spindle_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(NOT arg_TIMEOUT)
