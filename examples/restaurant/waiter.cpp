@@ -1,5 +1,6 @@
 // Pins a ticket for each line on standard input, and hears the chef's bell.
 #include <iostream>
+#include <sstream>
 #include <string>
 
 #include "menu.hpp"
@@ -33,8 +34,13 @@ int main(int argc, char** argv) {
   if (auto ready = service.wait_until_ready(10s); !ready) return failed(ready.error());
 
   std::cout << "Which table, which dish? As: 4 tomato soup (Ctrl-D ends)" << std::endl;
-  OrderTicket ticket;
-  while (std::cin >> ticket.table && std::getline(std::cin >> std::ws, ticket.dish)) {
+  for (std::string line; std::getline(std::cin, line);) {
+    OrderTicket ticket;
+    std::istringstream words(line);
+    if (!(words >> ticket.table && std::getline(words >> std::ws, ticket.dish))) {
+      std::cerr << "a table's number and a dish, please, as: 4 tomato soup" << std::endl;
+      continue;
+    }
     auto receipt = service.publish(ticket);
     if (!receipt) return failed(receipt.error());
     auto offset = receipt->wait(1min);  // returns when the ticket is safely on the proxy's disk

@@ -11,6 +11,7 @@ def main(build):
     with Proxy(build / "proxy" / "spindle-proxy") as proxy:
         os.environ["SPINDLE_PROXY"] = proxy.control
         with Program(restaurant / "restaurant-waiter") as waiter:
+            waiter.type("soup")  # of no table: the waiter asks again, and takes the next
             waiter.type("4 tomato soup")
             waiter.type("7 apple pie")
             expect(waiter.wait_for(2, "pinned"), ["pinned ticket 0", "pinned ticket 1"])
