@@ -121,7 +121,7 @@ std::vector<wire::Claim> Group::claims_of_one_who_left(const Joining& joining) c
   return own;
 }
 
-/// Something of the claim is out. What has failed since is another delivery, which the log knows.
+/// Something of the claim is out. What has failed since is another delivery, which the log knows by its attempt.
 bool Group::others_have(const MemberKey& key, const wire::Claim& claim) const {
   const std::uint64_t begin = claim.first.offset;
   const std::uint64_t end = begin + std::min(claim.count, member_events_max);
@@ -131,7 +131,7 @@ bool Group::others_have(const MemberKey& key, const wire::Claim& claim) const {
   for (const Interval& open : done_.gaps({begin, end})) theirs.add(open);
   for (const Interval& free : unheld.intervals()) theirs.remove(free);
   for (auto at = failures_.lower_bound(begin); at != failures_.end() && at->first < end; ++at) {
-    theirs.remove({at->first, at->first + 1});
+    if (at->second.attempts + 1 != claim.attempt) theirs.remove({at->first, at->first + 1});
   }
   return !theirs.empty();
 }

@@ -51,6 +51,33 @@ TEST_CASE("claims after a restart are honoured and not delivered elsewhere") {
   REQUIRE(client.ack(held[0])[0].code == ErrorCode::stale);
 }
 
+TEST_CASE("who left and joins anew is given nothing of a hand-out of which somebody else has the same attempt") {
+  BrokerDriver proxy;
+  TestClient client(proxy, "shop/1");
+  client.hello();
+  client.attach("g", {">"});
+  client.publish("a", {1, 2});
+  std::vector<wire::Turn> retries;
+  for (const Delivered& one : client.deliveries()) {
+    retries.push_back(TestClient::turn({one.settlement(wire::Verdict::retry)}));
+  }
+  client.settle(retries);
+  proxy.advance(2s);
+  const auto again = client.deliveries();
+  REQUIRE(again.size() == 2);
+  REQUIRE(again[0].attempt == 2);
+  REQUIRE(again[0].id.handout == again[1].id.handout);
+  TestClient other(proxy, "shop/2");
+  other.hello();
+  auto attach = other.attach_message("g", {">"});
+  attach.credit_events = 1;
+  other.attach(attach);
+  client.send(wire::Detach{1});
+  REQUIRE(other.deliveries().size() == 1);
+  attach.claims = {{again[0].id, 2, 2}};
+  CHECK(client.attach(attach).claimed.empty());
+}
+
 TEST_CASE("who left and joined anew is given nothing back of before after a restart: others have it") {
   BrokerDriver::Setup setup;
   setup.segment_bytes = spool::segment_bytes_min;
