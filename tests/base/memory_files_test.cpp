@@ -94,7 +94,7 @@ TEST_CASE("the same seed loses the same") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) CHECK(left_after(seed) == left_after(seed));
 }
 
-TEST_CASE("between the power cut and the restart every call fails; older handles stay dead") {
+TEST_CASE("between the power cut and the restart every call fails, and older handles stay dead") {
   MemoryFiles files;
   auto file = synced_file(files, "./a", "a");
   auto lock = files.lock_directory(".").value();

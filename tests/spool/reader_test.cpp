@@ -138,7 +138,7 @@ TEST_CASE("offsets that are no longer kept are an error, not something else") {
   CHECK(log.read_all(log.log().first_offset, 1'000));
 }
 
-TEST_CASE("damage is told with segment, position and offsets; what is before and behind it reads") {
+TEST_CASE("damage is told with segment, position and offsets, and what is before and behind it reads") {
   MemoryFiles files;
   LogUnderTest log(files, 1u << 20);
   REQUIRE(log.open());

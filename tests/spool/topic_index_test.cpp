@@ -319,7 +319,7 @@ TEST_CASE("an index is only taken when it is one of this segment, and takes no m
   }
 }
 
-TEST_CASE("damage to a wanted record is told as by reading everything; other topics' damage stops nobody") {
+TEST_CASE("damage to a wanted record is told as by reading everything, and other topics' damage stops nobody") {
   Sealed sealed(3, 60, 64u << 10);
   Bytes bytes = sealed.contents(0);
   const auto first = sealed.log.wanted(only(rare), 0).front();

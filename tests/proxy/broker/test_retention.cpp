@@ -92,7 +92,7 @@ void damage_newest_state(MemoryFiles& files) {
 
 }  // namespace
 
-TEST_CASE("the rules say what is due: too old, too much, the disk full; never one of the two newest") {
+TEST_CASE("the rules say what is due: too old, too much, the disk full, and never one of the two newest") {
   RetentionRules rules;
   rules.keep_for = 100s;
   Retention retention(rules);

@@ -58,7 +58,7 @@ TEST_CASE("a hundred thousand sources take a small part of the proxy's memory an
   CHECK(heap_bytes() - before < 4 * 1024 * 1024);
 }
 
-TEST_CASE("outcomes of busy sources are kept; the idlest only keep that they stored, and every refusal") {
+TEST_CASE("outcomes of busy sources are kept, and the idlest only keep that they stored, and every refusal") {
   SourceTable table(256 * 1024);
   const std::size_t commits = limits::commits_in_flight_max;
   for (std::size_t i = 0; i < 100; ++i) {
