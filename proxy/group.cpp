@@ -391,7 +391,7 @@ std::vector<GroupEffect> Group::tick(Now now) {
     if (keyed && last) {
       settle_keys(first);
     } else if (keyed) {
-      fail_keys(member, first, last, now);
+      fail_keys(member, first, false, now);
     }
     use_room(member);
   }
