@@ -4,6 +4,12 @@
 #include "proxy/group.hpp"
 
 namespace spindle::proxy {
+namespace {
+
+/// Topics that nobody handles times patterns: beyond it each such topic counts for every pattern, an upper bound.
+constexpr std::size_t figures_matches_max = 1'000'000;
+
+}  // namespace
 
 void Group::stall(std::uint64_t offset, std::string why) {
   read_error_ = std::move(why);
@@ -115,7 +121,7 @@ std::vector<Group::Unhandled> Group::unhandled() const {
 
 std::vector<Group::PatternFigures> Group::by_pattern(std::uint64_t end) const {
   const std::vector<Unhandled> topics = unhandled();
-  const bool too_many = topics.size() * patterns_.size() > 1'000'000;  // then all count for each pattern
+  const bool too_many = topics.size() * patterns_.size() > figures_matches_max;
   std::uint64_t of_unhandled = 0;
   for (const Unhandled& topic : topics) of_unhandled += topic.events;
   const std::uint64_t others = lag(end) - of_unhandled;
